@@ -1,0 +1,41 @@
+/*
+ * Who asks, and an operation's id.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TRIVET_PROTO_CRED_H
+#define TRIVET_PROTO_CRED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "backend/proto/limits.h"
+
+enum cred_flags {
+    /* The client's kernel has already checked permissions (FUSE, default_permissions); the brick
+     * uses uid and gid only as owner of what is made. */
+    CRED_CHECKED = 1 << 0
+};
+
+struct cred {
+    uint32_t flags;
+    uint32_t uid;
+    uint32_t gid;
+    uint32_t group_count; /* at most CRED_GROUPS_MAX */
+    uint32_t groups[CRED_GROUPS_MAX];
+};
+
+enum op_id_kind {
+    OP_ID_NONE = 0,    /* not remembered: reads */
+    OP_ID_SESSION = 1, /* client, slot, sequence: a slot's sequence rises by one per operation */
+    OP_ID_DERIVED = 2  /* client is a hash of the NFS client's address, slot its xid, sequence a hash
+                          of the request: any gateway derives the same id from the same request */
+};
+
+struct op_id {
+    uint32_t kind;
+    uint32_t slot;
+    uint64_t client; /* of a session: random, chosen at each open of a volume */
+    uint64_t sequence;
+};
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * The one form of an answer to a file operation, from brick to frontend. What an operation has no
+ * use for is absent and costs a few bytes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TRIVET_PROTO_REPLY_H
+#define TRIVET_PROTO_REPLY_H
+
+#include "backend/base/slice.h"
+#include "backend/proto/attr.h"
+
+enum stable_how { /* RFC 1813 section 3.3.7 */
+    STABLE_UNSTABLE = 0,
+    STABLE_DATA_SYNC = 1,
+    STABLE_FILE_SYNC = 2
+};
+
+struct reply {
+    int32_t status;    /* 0 or a negative code; on failure attributes may still be present */
+    uint64_t view;     /* the view it was answered in */
+    uint32_t grant_ms; /* how long, from sending the request, object and name may be cached; 0: not */
+
+    struct attr object; /* after the operation: the object looked up, made, read, changed, removed */
+    struct attr parent; /* after: the directory that holds the name (RENAME: the first) */
+    struct attr parent2; /* after: RENAME's second directory; LINK and others: absent */
+    struct attr_before object_before;
+    struct attr_before parent_before;
+    struct attr_before parent2_before;
+
+    uint64_t verifier; /* READ, WRITE, COMMIT: write verifier. READDIR: cookie verifier */
+    uint32_t count;    /* bytes read or written; ACCESS: the rights granted */
+    uint32_t committed; /* WRITE: enum stable_how reached */
+    bool eof;           /* READ: the data ends the file. READDIR: the entries end the directory */
+    struct statfs_info statfs;
+
+    struct slice data; /* READ: bytes. READLINK: target. READDIR: packed entries (dirent.h) */
+};
+
+#endif
