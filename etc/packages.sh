@@ -1,0 +1,38 @@
+#!/bin/bash
+# Install what is missing of a list of Debian packages: packages.sh LIST
+# Asks dpkg first, so that it needs neither root nor network where everything is there already.
+# SPDX-License-Identifier: Apache-2.0
+set -u
+list=${1:?usage: packages.sh LIST}
+
+if ! command -v dpkg >/dev/null; then
+    echo "packages: no dpkg here; install the counterparts of $list with this system's package manager" >&2
+    exit 1
+fi
+missing=()
+while read -r package; do
+    case $package in '' | '#'*) continue ;; esac
+    dpkg -s "$package" 2>/dev/null | grep -q '^Status: install ok installed' || missing+=("$package")
+done <"$list"
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+command="apt-get install -y --no-install-recommends ${missing[*]}"
+if [ "$(id -u)" != 0 ]; then
+    printf 'packages: missing: %s\nrun as root: %s\n' "${missing[*]}" "$command" >&2
+    exit 1
+fi
+echo "packages: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+# The lists of a fresh image are empty or old: try with them, then once more after an update.
+if $command >"$log" 2>&1 || { apt-get update >"$log" 2>&1 && $command >>"$log" 2>&1; }; then
+    exit 0
+fi
+tail -n 15 "$log" >&2
+cat >&2 <<TEXT
+packages: apt-get could not install what is missing.
+If it says that a host cannot be reached, this machine has no way to a Debian mirror: check /etc/apt/sources.list and
+the proxy (http_proxy), then run: $command
+TEXT
+exit 1
