@@ -37,6 +37,17 @@
 #define DERIVED_REPLIES_MAX 65536
 /* Longest volume name: it is a path component of exports and mounts. */
 #define VOLUME_NAME_MAX 63
+/* Operations of a set that are not committed yet; more wait at the client. Bounds the memory of a
+ * primary whose backup is slow: this many records and calls. */
+#define OPERATIONS_IN_FLIGHT_MAX 4096
+/* Cells that name the last uncommitted operation of the objects and names hashed to them; a shared
+ * cell only makes an answer wait for one commit more. A power of two. */
+#define DEPENDENCY_CELLS 65536
+/* Log records read at start to fill the reply memory again: what any client may still retry. */
+#define REPLY_MEMORY_RECORDS 65536
+/* Most of a disk that is kept back from new data (1 % below this size): what was decided against the
+ * free space of one moment must still fit, metadata included, on every brick. */
+#define DISK_RESERVE_MAX (UINT64_C(256) * 1024 * 1024)
 /* Members of a replica set: three, and one that is being replaced. */
 #define SET_MEMBERS_MAX 4
 /* Longest host name (RFC 1035 section 2.3.4) and path. */
@@ -46,6 +57,42 @@
 #define JSON_SIZE_MAX (1024 * 1024)
 /* How long a client may use attributes and names it was told, at most. */
 #define GRANT_MS_MAX 2000
+
+/* ---- management ---------------------------------------------------------------------------- */
+
+/* A sentence of refusal: a path, the last line of a log, and what to do. */
+#define REFUSAL_SIZE (PATH_SIZE_MAX + 1025)
+/* Longest key of the cluster store: "view/", a volume's name, a set; each byte may take three in a
+ * file's name of 255. */
+#define STORE_KEY_MAX 80
+/* Largest value: a volume of SET_MEMBERS_MAX bricks whose paths JSON escapes. */
+#define STORE_VALUE_MAX (256 * 1024)
+/* Watches of the cluster store: one for each kind of key, and the tests'. */
+#define STORE_WATCHES_MAX 8
+/* Volumes of a cluster: each has three processes and a few hundred KiB. */
+#define VOLUMES_MAX 256
+/* Clients that wait for a volume's next view; as many as connections. */
+#define VOLUME_WAITERS_MAX CONNECTIONS_MAX
+/* Longest such wait: short enough to notice a client that went without a word. */
+#define VOLUME_WAIT_MS_MAX 60000
+/* Commands that run at once, each on a thread that may wait, and that wait for their turn. */
+#define COMMANDS_RUNNING_MAX 6
+#define COMMANDS_QUEUED_MAX 64
+/* Processes that one trivetd supervises: every brick of every volume, and the gateway. */
+#define PROCESSES_MAX (VOLUMES_MAX * SET_MEMBERS_MAX + 1)
+/* A process that died is started again at once, then after delays that double between these: quick
+ * for a single fault, cheap for one that stays. A life this long ends the series. */
+#define RESTART_DELAY_MS_MIN 100
+#define RESTART_DELAY_MS_MAX 5000
+#define RESTART_SERIES_MS 30000
+/* How long a process may take to stop before it is killed: it syncs what it holds. */
+#define STOP_MS_MAX 10000
+/* How long a volume may take to start before its bricks are stopped again: a log is replayed. */
+#define START_MS_MAX 20000
+/* How long formatting a brick may take: a few probes of its file system. */
+#define FORMAT_MS_MAX 60000
+/* How long a brick may take to say how it is, before status calls it silent. */
+#define STATUS_MS_MAX 2000
 
 /* The well-known ports. */
 #define PORT_MANAGEMENT 24007
