@@ -1,0 +1,173 @@
+/*
+ * Mutations: found in the reply memory, refused, or decided and sequenced; and their answers.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "backend/replica/replica_driver.h"
+
+#include <stddef.h>
+#include "backend/base/check.h"
+#include "backend/base/errors.h"
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* What a refusal of mutation rests on. */
+static uint64_t depends_mutation(const struct replica_driver *driver,
+                                 const struct mutation *mutation)
+{
+    uint64_t index = replica_depends(driver, replica_key_object(&mutation->object));
+    index = later(index, replica_depends(driver, replica_key_object(&mutation->parent)));
+    index = later(index, replica_depends(driver, replica_key_object(&mutation->parent2)));
+    index = later(index, replica_depends(driver, replica_key_name(&mutation->parent, mutation->name)));
+    return later(index,
+                 replica_depends(driver, replica_key_name(&mutation->parent2, mutation->name2)));
+}
+
+static void ticket_refuse(struct replica_ticket *ticket, int status)
+{
+    ticket->complete(ticket, status, NULL);
+}
+
+/* The answer to a repeated id whose operation is committed: from the record in the log. */
+static void ticket_repeat(struct replica_ticket *ticket)
+{
+    uint8_t record[OPERATION_SIZE_MAX];
+    size_t size;
+    struct operation operation;
+    int rc = store_log_read(ticket->driver->store, ticket->index, record, sizeof record, &size);
+    if (rc == 0) {
+        rc = operation_decode(slice_of(record, size), &operation);
+    }
+    if (rc < 0) {
+        ticket_refuse(ticket, -E_ID_BELOW_WINDOW);
+        return;
+    }
+    ticket->complete(ticket, 0, &operation);
+}
+
+static struct replica_ticket *ticket_of(struct replica_waiter *waiter)
+{
+    return (struct replica_ticket *)((char *)waiter - offsetof(struct replica_ticket, waiter));
+}
+
+static void wake_committed(struct replica_waiter *waiter, int status,
+                           const struct operation *operation)
+{
+    struct replica_ticket *ticket = ticket_of(waiter);
+    ticket->complete(ticket, status, status == 0 ? operation : NULL);
+}
+
+static void wake_repeat(struct replica_waiter *waiter, int status,
+                        const struct operation *operation)
+{
+    (void)operation; /* of the wait, which may be another's */
+    struct replica_ticket *ticket = ticket_of(waiter);
+    if (status < 0) {
+        ticket_refuse(ticket, status);
+    } else {
+        ticket_repeat(ticket);
+    }
+}
+
+static void wake_decided(struct replica_waiter *waiter, int status,
+                         const struct operation *operation)
+{
+    (void)operation;
+    struct replica_ticket *ticket = ticket_of(waiter);
+    if (status < 0) {
+        ticket_refuse(ticket, status);
+    } else {
+        ticket->complete(ticket, ticket->status, &ticket->refused);
+    }
+}
+
+/*
+ * Decide and sequence under the mutex. Returns true if the ticket is taken care of (it waits), false
+ * if it is to be completed at once by its waiter's wake.
+ */
+static bool submit_locked(struct replica_driver *driver, const struct mutation *mutation,
+                          struct slice bulk, struct replica_ticket *ticket,
+                          struct pending **finished)
+{
+    int known = 0;
+    enum reply_memory_answer answer =
+        reply_memory_find(driver->memory, &mutation->id, &ticket->index, &known);
+    if (answer == REPLY_TOO_LATE) {
+        known = -E_ID_BELOW_WINDOW;
+    }
+    if (answer != REPLY_NEW && known < 0) {
+        ticket->status = known;
+        ticket->refused = (struct operation){.kind = OPERATION_NONE};
+        ticket->waiter.wake = wake_decided;
+        return false;
+    }
+    if (answer == REPLY_DONE) {
+        ticket->waiter.wake = wake_repeat;
+        return !replica_wait_locked(driver, ticket->index, &ticket->waiter);
+    }
+    uint64_t index = driver->replica.sequenced + 1;
+    struct pending *pending = pending_add(&driver->ring, index);
+    if (!pending) {
+        ticket->status = -E_OVERLOADED;
+        ticket->refused = (struct operation){.kind = OPERATION_NONE};
+        ticket->waiter.wake = wake_decided;
+        return false;
+    }
+    struct decision decision = {
+        .index = index,
+        .view = driver->replica.view.number,
+        .set = (uint16_t)driver->identity.set,
+        .now_ns = clock_wall_ns(driver->clock),
+        .bytes_free = atomic_load(&driver->bytes_free),
+    };
+    struct operation *operation = &pending->operation;
+    int rc = store_decide(driver->store, mutation, &decision, operation);
+    if (rc < 0 || operation->kind == OPERATION_NONE) {
+        ticket->status = rc;
+        ticket->refused = *operation;
+        ticket->waiter.wake = wake_decided;
+        struct pending *unused = NULL;
+        pending_drop(&driver->ring, pending, &unused);
+        pending_recycle(&driver->ring, unused);
+        if (rc < 0) {
+            /* An answer that was given stays given: a late duplicate must not take effect. */
+            reply_memory_note(driver->memory, &mutation->id, 0, rc);
+        }
+        return !replica_wait_locked(driver, depends_mutation(driver, mutation), &ticket->waiter);
+    }
+    size_t size;
+    rc = operation_encode(operation, pending->buffer, sizeof pending->buffer, &size);
+    INVARIANT(rc == 0);
+    pending->record = slice_of(pending->buffer, size);
+    pending->bulk = bulk;
+    ticket->waiter.wake = wake_committed;
+    pending_wait(pending, &ticket->waiter);
+    struct replica_event event = {.kind = EVENT_SUBMIT, .index = index};
+    replica_driver_step(driver, &event, finished);
+    return true;
+}
+
+void replica_submit(struct replica_driver *driver, const struct mutation *mutation,
+                    struct slice bulk, struct replica_ticket *ticket)
+{
+    ticket->driver = driver;
+    ticket->index = 0;
+    struct pending *finished = NULL;
+    pthread_mutex_lock(&driver->mutex);
+    if (driver->replica.role != ROLE_PRIMARY || driver->stopping) {
+        int status = driver->replica.role == ROLE_SETTLING ? -E_NOT_SETTLED : -E_NOT_PRIMARY;
+        pthread_mutex_unlock(&driver->mutex);
+        ticket_refuse(ticket, status);
+        return;
+    }
+    bool waits = submit_locked(driver, mutation, bulk, ticket, &finished);
+    pthread_mutex_unlock(&driver->mutex);
+    if (!waits) {
+        ticket->waiter.wake(&ticket->waiter, 0, NULL);
+        return;
+    }
+    replica_pump(driver, finished);
+}
