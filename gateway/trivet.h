@@ -96,9 +96,11 @@ struct volume_request {
     bool append;
     bool with_attr;
     bool durable;        /* name space operations: on stable storage before the answer */
+    bool keep;           /* reply.data is to stay valid until volume_request_release */
     struct op_id id;     /* OP_ID_NONE: the volume chooses one; OP_ID_DERIVED: from an NFS call */
 
-    /* The answer. reply.data is valid until complete returns (or until volume_request_release). */
+    /* The answer. reply.data is valid until complete returns (with keep: until
+     * volume_request_release, which must then follow). */
     struct reply reply;
 
     /* Called exactly once, on a thread of the volume or before volume_submit returns. It must not
@@ -106,7 +108,8 @@ struct volume_request {
     void (*complete)(struct volume_request *request);
     void *context; /* the caller's */
 
-    /* The implementation's own; zero at submit. */
+    /* The implementation's own; set by submit. */
+    struct volume *volume;
     void *internal;
     void *kept;
     struct volume_request *next, *previous;
@@ -143,7 +146,7 @@ int volume_open(const char *name, const struct volume_options *options,
 /* Every request must have completed; volume_cancel_all brings that about. */
 void volume_close(struct volume *volume);
 
-/* The volume's identity, name and handle key. */
+/* The volume's identity, name and handle key, as they were at open (its view, too). */
 const struct volume_spec *volume_spec(const struct volume *volume);
 
 /* Submit. Never blocks on the network; "local" works and completes before it returns. */

@@ -93,6 +93,56 @@
 #define FORMAT_MS_MAX 60000
 /* How long a brick may take to say how it is, before status calls it silent. */
 #define STATUS_MS_MAX 2000
+/* Threads of a mount that take requests from the kernel: requests do not wait in them, so two
+ * suffice; more than a machine's processors never help. */
+#define FUSE_THREADS 2
+#define FUSE_THREADS_MAX 64
+/* Requests of a mount whose memory is kept for the next ones: as many as are commonly under way. */
+#define FUSE_CALLS_KEPT 256
+/* Receive buffers (1 MiB) kept likewise, and those that waiting writes may hold before further
+ * writes are copied to memory of their own size. */
+#define FUSE_BUFFERS_KEPT 16
+#define FUSE_BUFFERS_HELD_MAX 64
+/* Requests in the background (read-ahead, write-back of mappings) that the kernel may have open. */
+#define FUSE_BACKGROUND_MAX 64
+/* What a directory handle asks the volume for at a time: several hundred entries. */
+#define FUSE_DIRECTORY_BUFFER (128 * 1024)
+/* How long a signalled request goes on waiting, and how often that is looked at. */
+#define FUSE_INTERRUPT_AFTER_MS 1000
+#define FUSE_INTERRUPT_EVERY_MS 250
+
+/* Exports of one gateway, and client addresses of an export: each call of a client walks them. */
+#define EXPORTS_MAX 64
+#define EXPORT_CLIENTS_MAX 32
+/* Largest READDIR answer over NFS: what Linux asks for at most, and a bound on one reply's memory. */
+#define NFS_READDIR_SIZE_MAX (128 * 1024)
+/* Largest READ, WRITE or READDIR over UDP: a datagram has 65,507 bytes and must hold a head too. */
+#define NFS_UDP_SIZE_MAX (32 * 1024)
+/* NFS requests kept for reuse: what a few busy clients have in flight, some 600 KiB. */
+#define NFS_REQUESTS_SPARE_MAX 256
+/* Mounts that MOUNT's DUMP lists; it only informs, the oldest makes room. */
+#define MOUNTS_LISTED_MAX 1024
+/* Mappings of our own portmapper: a dozen of ours, and room for local programs that use it. */
+#define PORTMAP_MAPPINGS_MAX 128
+
+/* Requests a volume has accepted and not answered; more are refused (-E_OVERLOADED), since a volume
+ * that does not answer keeps them all. */
+#define VOLUME_REQUESTS_MAX 16384
+/* Management daemons that a client tries in turn: those it was given and one per member. */
+#define MANAGEMENT_HOSTS_MAX 16
+/* Pauses before a client dials, asks or sends again double between these. */
+#define RETRY_MS_MIN 20
+#define RETRY_MS_MAX 1000
+/* How long a connection may take to be made and to say hello, before the next is tried. */
+#define DIAL_MS_MAX 3000
+/* How long before a volume that has requests and gives no answer is said not to answer. */
+#define SILENCE_MS_MAX 1000
+/* What a client subtracts from a grant, for the time from its look at the clock to the cache. */
+#define GRANT_MARGIN_MS 50
+/* RECALLs a client works on at once; the brick's connection is not read beyond. */
+#define RECALLS_MAX 1024
+/* Objects that a plain directory served as a volume remembers: some 64 bytes each. */
+#define LOCAL_OBJECTS_MAX (16 * 1024 * 1024)
 
 /* The well-known ports. */
 #define PORT_MANAGEMENT 24007
