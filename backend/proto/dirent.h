@@ -1,9 +1,9 @@
 /*
  * Directory entries, packed one behind the other in the bulk of a READDIR answer.
  *
- *     cookie u64 | gfid 16 | type u32 | name size u32 | attr (with_attr only) | name, padded to 4
+ *     cookie u64 | gfid 16 | type u32 | name size u32 | attr | name, padded to 4 with zeros
  *
- * all big endian; attr is XDR as in wire.h.
+ * all big endian; attr is XDR as in wire.h, so without with_attr it is four bytes of zero.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -28,8 +28,10 @@ struct dirent_entry {
 };
 
 /*
- * Append one entry to buffer at *used. Fails: -ENOBUFS if it does not fit in size; *used is then
- * unchanged.
+ * Append one entry to buffer at *used.
+ *
+ * Fails: -ENOBUFS if it does not fit in size; -EINVAL for a type, name or time that breaks its
+ *        limit. *used is then unchanged.
  */
 int dirent_pack(uint8_t *buffer, size_t size, size_t *used, const struct dirent_entry *entry);
 

@@ -61,7 +61,8 @@ struct operation {
 /*
  * Encode without the bulk. The form begins with a version and ends exactly at *out_size bytes.
  *
- * Fails: -ENOBUFS if size does not suffice (OPERATION_SIZE_MAX always does).
+ * Fails: -ENOBUFS if size does not suffice (OPERATION_SIZE_MAX always does); -EINVAL for a kind,
+ *        name, target, count, mask, id or time that breaks its limit, which no decoder would take.
  */
 int operation_encode(const struct operation *operation, uint8_t *buffer, size_t size,
                      size_t *out_size);
@@ -70,6 +71,7 @@ int operation_encode(const struct operation *operation, uint8_t *buffer, size_t 
  * Decode; names and target point into bytes.
  *
  * Fails: -E_BAD_MESSAGE for anything that operation_encode cannot have written; safe on any input.
+ *        *out_operation is then undefined.
  */
 int operation_decode(struct slice bytes, struct operation *out_operation);
 
