@@ -1,0 +1,77 @@
+/*
+ * Supervision: processes that are to run, are started again when they die, and outlive trivetd. A
+ * later trivetd adopts them by their pid files, which name pid, start time and boot, so that no
+ * other process that happens to have the number is taken for them.
+ *
+ * One thread of its own waits for deaths and restarts; it waits for nothing else.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TRIVET_MGMT_SUPERVISE_H
+#define TRIVET_MGMT_SUPERVISE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "mgmt/refusal.h"
+
+struct supervisor;
+struct process;
+
+struct process_plan {
+    const char *name;             /* in log lines: "brick gv0-0" */
+    const char *const *arguments; /* [0] is a path; ends with NULL */
+    const char *log_path;         /* where its output is appended */
+    const char *pid_path;
+};
+
+struct process_status {
+    pid_t pid; /* 0: not running */
+    bool is_adopted;
+    unsigned deaths;  /* since it was first started or adopted here, wanted ends not counted */
+    char ending[128]; /* how it died last: "killed by signal 9 (Killed)"; "" */
+};
+
+/* changed is called on the supervisor's thread after a process died, ended or was started again.
+ * It must not wait. */
+int supervisor_new(void (*changed)(void *context), void *context, struct supervisor **out_supervisor);
+
+/* Stop supervising; processes run on. Their struct process must not be used any more. */
+void supervisor_free(struct supervisor *supervisor);
+
+/*
+ * Adopt the living process that the pid file names, or start one.
+ *
+ * Owns:    plan is copied. The result is released with process_release.
+ * Threads: any.
+ * Fails:   -ENOENT, -EACCES … (the program cannot be started), -ENOSPC (PROCESSES_MAX).
+ */
+int process_start(struct supervisor *supervisor, const struct process_plan *plan,
+                  struct process **out_process, struct refusal *out_why);
+
+/* The same, but fails with -ESRCH rather than start one. */
+int process_adopt(struct supervisor *supervisor, const struct process_plan *plan,
+                  struct process **out_process);
+
+void process_status(struct process *process, struct process_status *out_status);
+/* The last line of its log, or "" if there is none. */
+void process_last_line(struct process *process, char *out_line, size_t size);
+
+/* From now on an end is wanted: it is not started again. */
+void process_expect_end(struct process *process);
+
+/* Wait until it has ended; expect_end was called before. Fails: -ETIMEDOUT. */
+int process_wait_ended(struct process *process, unsigned timeout_ms);
+
+/*
+ * End it: SIGTERM, and SIGKILL after STOP_MS_MAX. Fails: -ETIMEDOUT (not even SIGKILL helped; it
+ * hangs in the kernel).
+ */
+int process_stop(struct process *process);
+
+/* Forget it. If it still runs it runs on, unsupervised. process may be NULL. */
+void process_release(struct process *process);
+
+#endif
