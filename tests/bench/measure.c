@@ -29,6 +29,7 @@ static const struct command {
     {"random-write", 1, measure_random_write, "FILE: write 4 KiB and fsync, at random places"},
     {"random-read", 1, measure_random_read, "FILE: read 4 KiB at random places, none twice"},
     {"unlink", 1, measure_unlink, "FILE"},
+    {"steady", 1, measure_steady, "DIR: all kinds of operations for -l seconds, with every result checked"},
     {"put", 2, tree_put, "SOURCE DIR: copy a local tree in"},
     {"get", 1, tree_get, "DIR: read every file of a tree"},
     {"list", 1, tree_list, "DIR: list a tree with all attributes"},

@@ -42,6 +42,7 @@ int measure_stream_write(const struct options *options, char **arguments);
 int measure_stream_read(const struct options *options, char **arguments);
 int measure_random_write(const struct options *options, char **arguments);
 int measure_random_read(const struct options *options, char **arguments);
+int measure_steady(const struct options *options, char **arguments);
 int measure_unlink(const struct options *options, char **arguments);
 int tree_put(const struct options *options, char **arguments);
 int tree_get(const struct options *options, char **arguments);
