@@ -113,9 +113,10 @@ int conf_read(const char *path, conf_take *take, void *context, char error[CONF_
         return -EIO;
     }
     if (malformed > 0 && (!reading.status || (unsigned)malformed < reading.failed_line)) {
-        (void)snprintf(error, CONF_ERROR_SIZE,
-                       "%.200s:%d: the line is neither \"key = value\", \"[section]\" nor a comment",
-                       path, malformed);
+        (void)snprintf(
+            error, CONF_ERROR_SIZE,
+            "%.200s:%d: the line is neither \"key = value\", \"[section]\" nor a comment", path,
+            malformed);
         return -EINVAL;
     }
     if (malformed < 0 && !reading.status) {

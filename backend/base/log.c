@@ -64,10 +64,10 @@ static size_t log_prefix(enum log_level level, char *line, size_t size)
     if (!gmtime_r(&now.tv_sec, &utc)) {
         memset(&utc, 0, sizeof utc);
     }
-    int result = snprintf(line, size, "%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ %s[%d] %s ",
-                          utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-                          utc.tm_sec, now.tv_nsec / 1000, log_program, (int)getpid(),
-                          level_names[level]);
+    int result =
+        snprintf(line, size, "%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ %s[%d] %s ", utc.tm_year + 1900,
+                 utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                 now.tv_nsec / 1000, log_program, (int)getpid(), level_names[level]);
     return log_stored(result, size);
 }
 

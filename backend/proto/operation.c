@@ -260,8 +260,7 @@ int operation_decode(struct slice bytes, struct operation *out_operation)
     if (bytes.size < HEAD_SIZE || bytes.data[0] != OPERATION_VERSION) {
         return -E_BAD_MESSAGE;
     }
-    struct source source = {
-        .at = bytes.data + 1, .end = bytes.data + bytes.size, .good = true};
+    struct source source = {.at = bytes.data + 1, .end = bytes.data + bytes.size, .good = true};
     struct operation *operation = out_operation;
     memset(operation, 0, sizeof *operation);
     operation->kind = bytes_get_u8(&source.at);

@@ -402,9 +402,8 @@ static bool_t xdr_view_member(XDR *xdrs, struct view_member *member)
     return xdr_uint32_t(xdrs, &member->brick) && xdr_uint32_t(xdrs, &member->state) &&
            member->state <= MEMBER_JOINING && xdr_uint64_t(xdrs, &member->disk_id) &&
            xdr_uint64_t(xdrs, &member->incarnation) &&
-           xdr_text(xdrs, member->host, sizeof member->host) &&
-           xdr_uint32_t(xdrs, &member->port) && member->port <= UINT16_MAX &&
-           xdr_text(xdrs, member->path, sizeof member->path);
+           xdr_text(xdrs, member->host, sizeof member->host) && xdr_uint32_t(xdrs, &member->port) &&
+           member->port <= UINT16_MAX && xdr_text(xdrs, member->path, sizeof member->path);
 }
 
 bool_t xdr_view(XDR *xdrs, struct view *view)
