@@ -29,7 +29,7 @@ enum volume_op {
     /* attr */
     VOLUME_GETATTR, /* object → reply.object */
     VOLUME_SETATTR, /* object, change, guard → object, object_before */
-    VOLUME_ACCESS,  /* object, rights → object, count: the rights granted */
+    VOLUME_ACCESS,  /* object, rights (RIGHT_…) → object, count: the rights granted */
     /* name */
     VOLUME_LOOKUP,   /* object (directory), name → object, parent; parent on -ENOENT too. "." and ".."
                         are answered */
@@ -54,15 +54,6 @@ enum volume_op {
     /* info */
     VOLUME_STATFS, /* object → statfs, object */
     VOLUME_OP_COUNT
-};
-
-enum access_right { /* RFC 1813 section 3.3.4 */
-    ACCESS_READ = 0x01,
-    ACCESS_LOOKUP = 0x02,
-    ACCESS_MODIFY = 0x04,
-    ACCESS_EXTEND = 0x08,
-    ACCESS_DELETE = 0x10,
-    ACCESS_EXECUTE = 0x20
 };
 
 enum volume_create_how {

@@ -6,6 +6,8 @@
 #ifndef TRIVET_PROTO_LIMITS_H
 #define TRIVET_PROTO_LIMITS_H
 
+#include <stdint.h>
+
 /* Level of the brick, replica and management protocols; both sides must have the same one. */
 #define PROTOCOL_LEVEL 1
 
@@ -13,6 +15,11 @@
 #define NAME_SIZE_MAX 255
 /* Longest symlink target: PATH_MAX less its NUL; XFS takes 1023, ext4 4095. */
 #define TARGET_SIZE_MAX 4095
+/* Largest file: what ext4 with blocks of 4 KiB can hold (2^32 - 1 of them); every brick must be able
+ * to do what the primary decides. */
+#define FILE_SIZE_MAX (UINT64_C(0xffffffff) * 4096)
+/* Most names of a file: ext4's limit, the smallest of the file systems of bricks. */
+#define LINKS_MAX 65000
 /* Most supplementary groups of a caller: AUTH_SYS carries 16 (RFC 5531 appendix A). */
 #define CRED_GROUPS_MAX 16
 /* Largest READ or WRITE: FUSE's largest request with 4 KiB pages. */
@@ -107,6 +114,8 @@
 #define FUSE_BACKGROUND_MAX 64
 /* What a directory handle asks the volume for at a time: several hundred entries. */
 #define FUSE_DIRECTORY_BUFFER (128 * 1024)
+/* Names a mount remembers to tell whether what is unlinked is open: those looked up just before. */
+#define FUSE_NAMES_SEEN 1024
 /* How long a signalled request goes on waiting, and how often that is looked at. */
 #define FUSE_INTERRUPT_AFTER_MS 1000
 #define FUSE_INTERRUPT_EVERY_MS 250
@@ -143,6 +152,27 @@
 #define RECALLS_MAX 1024
 /* Objects that a plain directory served as a volume remembers: some 64 bytes each. */
 #define LOCAL_OBJECTS_MAX (16 * 1024 * 1024)
+
+/* Cells of the table of grants: this many sets of GRANT_WAYS each. A client that lists a tree is
+ * granted all that it was told in two seconds; 24 bytes each. */
+#define GRANT_SETS 65536
+#define GRANT_WAYS 4
+
+/* A segment of a brick's log: small enough that dropping one is a small step. */
+#define LOG_SEGMENT_SIZE (64 * 1024 * 1024)
+/* The log that is kept for members that come back: hours of an ordinary day, 1 % of a 100 GB disk. */
+#define LOG_KEEP_SIZE (UINT64_C(1024) * 1024 * 1024)
+/* Operations between commits of the index: bounds its dirty pages, and the replay after a death. */
+#define INDEX_COMMIT_OPERATIONS 4096
+/* Objects that one checkpoint brings times to: some 50 ms of work. */
+#define CHECKPOINT_FLUSH_MAX 8192
+/* Descriptors of objects that a brick keeps open; below every default limit on open files (1024)
+ * with room for connections after the daemon raised it. */
+#define OPEN_OBJECTS_MAX 1024
+/* What a brick keeps free for its own log, index and strays: this part of the disk … */
+#define RESERVE_PART 50
+/* … but not more than the whole log and as much for the index. */
+#define RESERVE_MAX (UINT64_C(2048) * 1024 * 1024)
 
 /* The well-known ports. */
 #define PORT_MANAGEMENT 24007

@@ -16,6 +16,15 @@ enum stable_how { /* RFC 1813 section 3.3.7 */
     STABLE_FILE_SYNC = 2
 };
 
+enum access_bits { /* RFC 1813 section 3.3.4; the rights of ACCESS */
+    RIGHT_READ = 0x01,
+    RIGHT_LOOKUP = 0x02,
+    RIGHT_MODIFY = 0x04,
+    RIGHT_EXTEND = 0x08,
+    RIGHT_DELETE = 0x10,
+    RIGHT_EXECUTE = 0x20
+};
+
 struct reply {
     int32_t status;    /* 0 or a negative code; on failure attributes may still be present */
     uint64_t view;     /* the view it was answered in */

@@ -30,6 +30,7 @@ struct pending *pending_add(struct pending_ring *ring, uint64_t index)
     }
     pending->index = index;
     pending->refs = 1;
+    pending->held = false;
     pending->status = 0;
     pending->record = (struct slice){.data = NULL, .size = 0};
     pending->bulk = (struct slice){.data = NULL, .size = 0};

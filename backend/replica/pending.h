@@ -27,6 +27,7 @@ struct replica_waiter {
 struct pending {
     uint64_t index;
     unsigned refs;
+    bool held;  /* from commit, until caches are taken back */
     int status; /* told to the waiters */
     struct operation operation; /* its slices point into record or the request that bulk is of */
     struct slice record;        /* operation, encoded */

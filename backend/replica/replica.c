@@ -80,6 +80,9 @@ void replica_step(struct replica *replica, const struct replica_event *event,
     case EVENT_COMMIT_KNOWN:
         replica_step_commit_known(replica, event, out_effects);
         break;
+    case EVENT_HOLD:
+        replica_step_hold(replica, event, out_effects);
+        break;
     }
     INVARIANT(replica->committed <= replica->applied);
     INVARIANT(replica->applied <= replica->sequenced);

@@ -18,6 +18,7 @@
  *   commit   an operation is committed when every in-sync member has applied it
  *   settle   a primary serves only when all in-sync members have reported and have its whole log
  *   ack      an acknowledgement belongs to the member's incarnation
+ *   hold     a change is not committed while somebody may still read the old state in his cache
  *   fail     a member that cannot apply what was decided stops taking part
  *
  * Invariants: committed ≤ applied ≤ sequenced; role PRIMARY or SETTLING only if view.primary is
@@ -49,6 +50,7 @@ struct replica {
     uint64_t sequenced;
     uint64_t applied;
     uint64_t committed;
+    uint64_t held; /* nothing from here on may be committed yet; 0: all may */
     struct replica_member members[SET_MEMBERS_MAX];
 };
 
@@ -60,7 +62,9 @@ enum replica_event_kind {
     EVENT_STREAM_OPENED, /* member, incarnation, index: its last contiguous operation */
     EVENT_STREAM_LOST,   /* member */
     EVENT_ACK,           /* member, incarnation, index */
-    EVENT_COMMIT_KNOWN   /* view_number, index: the primary says so much is committed */
+    EVENT_COMMIT_KNOWN,  /* view_number, index: the primary says so much is committed */
+    EVENT_HOLD           /* index: commit nothing from here on for now; 0: no more (caches are
+                            being taken back) */
 };
 
 struct replica_event {
@@ -140,6 +144,8 @@ void replica_step_ack(struct replica *replica, const struct replica_event *event
                       struct replica_effects *effects);
 void replica_step_commit_known(struct replica *replica, const struct replica_event *event,
                                struct replica_effects *effects);
+void replica_step_hold(struct replica *replica, const struct replica_event *event,
+                       struct replica_effects *effects);
 void replica_advance(struct replica *replica, struct replica_effects *effects);
 
 #endif

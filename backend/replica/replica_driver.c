@@ -332,6 +332,7 @@ static void refresh_bytes_free(struct replica_driver *driver)
 
 void replica_driver_tick(struct replica_driver *driver)
 {
+    replica_grace_tick(driver);
     uint64_t now = clock_monotonic_ns(driver->clock);
     bool heartbeat = now - driver->last_heartbeat_ns >= HEARTBEAT_MS * NS_PER_MS;
     struct stream *streams[SET_MEMBERS_MAX] = {NULL};

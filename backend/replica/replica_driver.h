@@ -51,6 +51,11 @@ struct replica_driver {
     /* Called once, on any thread, when this brick has failed and must stop. */
     void (*failed)(void *context, int status);
     void *failed_context;
+    /* Caches (may be NULL): hold, under the mutex, says whether operation must not be committed before
+     * replica_release; held is then called without locks. Set before the first view. */
+    bool (*hold)(void *context, const struct operation *operation);
+    void (*held)(void *context);
+    void *hold_context;
     struct rpc_program program; /* TRIVET_REPLICA, for the daemon's service */
     struct rpc_service peer_service; /* of dialled connections */
 
@@ -62,6 +67,7 @@ struct replica_driver {
     bool stopping;
     uint64_t apply_last; /* apply up to here */
     uint64_t last_heartbeat_ns;
+    uint64_t grace_end_ns; /* until then nothing new is committed: grants of the process before */
     struct peer peers[SET_MEMBERS_MAX];
     struct replica_sync_round *log_round, *log_next; /* durable name space operations */
 
@@ -108,6 +114,12 @@ struct replica_ticket {
  */
 void replica_submit(struct replica_driver *driver, const struct mutation *mutation,
                     struct slice bulk, struct replica_ticket *ticket);
+
+/* What hold said must wait need not any more. */
+void replica_release(struct replica_driver *driver, uint64_t index);
+/* Commit nothing new until ms have passed: what an earlier process of this brick granted may still be
+ * in caches. Before the first view. */
+void replica_grace(struct replica_driver *driver, unsigned ms);
 
 /* ---- reads --------------------------------------------------------------------------------- */
 
@@ -159,6 +171,8 @@ void replica_driver_step(struct replica_driver *driver, const struct replica_eve
                          struct pending **finished);
 /* Without the mutex: send, apply, answer. Consumes finished. */
 void replica_pump(struct replica_driver *driver, struct pending *finished);
+/* replica_submit.c */
+void replica_grace_tick(struct replica_driver *driver);
 /* replica_read.c: mark what operation touches; wait with the mutex held. */
 void replica_depend_operation(struct replica_driver *driver, const struct operation *operation);
 bool replica_wait_locked(struct replica_driver *driver, uint64_t index,

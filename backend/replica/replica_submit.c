@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
+#include "backend/base/scope.h"
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -84,13 +85,64 @@ static void wake_decided(struct replica_waiter *waiter, int status,
     }
 }
 
+/* Tell the step function the lowest operation that is held back. With the mutex held. */
+static void hold_lowest(struct replica_driver *driver, struct pending **finished)
+{
+    uint64_t lowest = driver->grace_end_ns != 0 ? atomic_load(&driver->committed) + 1 : 0;
+    for (uint64_t i = driver->replica.committed + 1; lowest == 0 && i <= driver->replica.sequenced;
+         i++) {
+        const struct pending *pending = pending_find(&driver->ring, i);
+        lowest = pending && pending->held ? i : 0;
+    }
+    if (lowest != driver->replica.held) {
+        struct replica_event event = {.kind = EVENT_HOLD, .index = lowest};
+        replica_driver_step(driver, &event, finished);
+    }
+}
+
+void replica_release(struct replica_driver *driver, uint64_t index)
+{
+    struct pending *finished = NULL;
+    pthread_mutex_lock(&driver->mutex);
+    struct pending *pending = pending_find(&driver->ring, index);
+    if (pending) {
+        pending->held = false;
+    }
+    hold_lowest(driver, &finished);
+    pthread_mutex_unlock(&driver->mutex);
+    replica_pump(driver, finished);
+}
+
+void replica_grace(struct replica_driver *driver, unsigned ms)
+{
+    struct pending *finished = NULL;
+    AUTO_LOCK(&driver->mutex);
+    driver->grace_end_ns = clock_monotonic_ns(driver->clock) + ms * NS_PER_MS;
+    hold_lowest(driver, &finished);
+    INVARIANT(finished == NULL);
+}
+
+void replica_grace_tick(struct replica_driver *driver)
+{
+    pthread_mutex_lock(&driver->mutex);
+    bool ends = driver->grace_end_ns != 0 &&
+                clock_monotonic_ns(driver->clock) >= driver->grace_end_ns;
+    if (ends) {
+        driver->grace_end_ns = 0;
+    }
+    pthread_mutex_unlock(&driver->mutex);
+    if (ends) {
+        replica_release(driver, 0);
+    }
+}
+
 /*
  * Decide and sequence under the mutex. Returns true if the ticket is taken care of (it waits), false
  * if it is to be completed at once by its waiter's wake.
  */
 static bool submit_locked(struct replica_driver *driver, const struct mutation *mutation,
                           struct slice bulk, struct replica_ticket *ticket,
-                          struct pending **finished)
+                          bool *out_held, struct pending **finished)
 {
     int known = 0;
     enum reply_memory_answer answer =
@@ -147,6 +199,11 @@ static bool submit_locked(struct replica_driver *driver, const struct mutation *
     pending_wait(pending, &ticket->waiter);
     struct replica_event event = {.kind = EVENT_SUBMIT, .index = index};
     replica_driver_step(driver, &event, finished);
+    *out_held = driver->hold && driver->hold(driver->hold_context, operation);
+    if (*out_held) {
+        pending->held = true;
+        hold_lowest(driver, finished);
+    }
     return true;
 }
 
@@ -163,8 +220,12 @@ void replica_submit(struct replica_driver *driver, const struct mutation *mutati
         ticket_refuse(ticket, status);
         return;
     }
-    bool waits = submit_locked(driver, mutation, bulk, ticket, &finished);
+    bool held = false;
+    bool waits = submit_locked(driver, mutation, bulk, ticket, &held, &finished);
     pthread_mutex_unlock(&driver->mutex);
+    if (held) {
+        driver->held(driver->hold_context);
+    }
     if (!waits) {
         ticket->waiter.wake(&ticket->waiter, 0, NULL);
         return;

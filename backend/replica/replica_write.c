@@ -25,6 +25,9 @@ void replica_advance(struct replica *replica, struct replica_effects *effects)
             everywhere = replica->members[i].acked;
         }
     }
+    if (replica->held != 0 && everywhere >= replica->held) {
+        everywhere = replica->held - 1;
+    }
     if (everywhere > replica->committed) {
         replica->committed = everywhere;
         replica_effect_add(effects,
@@ -143,4 +146,12 @@ void replica_step_commit_known(struct replica *replica, const struct replica_eve
         replica_effect_add(effects,
                            (struct replica_effect){.kind = EFFECT_COMMIT, .index = known});
     }
+}
+
+void replica_step_hold(struct replica *replica, const struct replica_event *event,
+                       struct replica_effects *effects)
+{
+    PRE(event->index == 0 || event->index > replica->committed);
+    replica->held = event->index;
+    replica_advance(replica, effects);
 }

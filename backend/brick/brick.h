@@ -1,0 +1,112 @@
+/*
+ * A brick's daemon: requests of clients, on the replica's member and the store.
+ *
+ *     brick_dispatch.c           the procedure table
+ *     brick_attr.c … brick_info.c  the row files: decode, submit or gather, nothing else
+ *     brick_answer.c             what they share: admit, wait for commit, grant, send
+ *     brick_grants.c             what clients may cache, and taking it back
+ *     brick_supervised.c         the connection to trivetd
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TRIVET_BRICK_BRICK_H
+#define TRIVET_BRICK_BRICK_H
+
+#include <stdatomic.h>
+#include "backend/brick/brick_grants.h"
+#include "backend/proto/brick.h"
+#include "backend/replica/replica_driver.h"
+#include "backend/rpc/rpc.h"
+#include "backend/store/store.h"
+
+struct brick {
+    struct rpc_loop *loop;
+    struct store *store;
+    struct replica_driver *driver;
+    struct grants *grants;
+    struct store_identity identity;
+    _Atomic uint64_t operations, bytes_read, bytes_written;
+    _Atomic unsigned clients;
+};
+
+/* A client's connection, from HELLO on. Lives until the connection and its last request have ended. */
+struct brick_client {
+    atomic_uint refs;
+    uint64_t client; /* the session's id */
+    bool wants_grants;
+};
+
+/* One request, from its call to its answer. */
+struct brick_request {
+    struct brick *brick;
+    struct rpc_call *call;
+    struct brick_client *client;
+    uint64_t view; /* it was admitted in */
+    struct reply reply;
+    uint8_t *kept; /* reply.data, where it had to be copied */
+
+    /* mutations */
+    struct mutation mutation;
+    struct replica_ticket ticket;
+    struct replica_sync sync;
+    bool durable;       /* the name space record, before the answer */
+    bool object_sync;   /* the object's data, before the answer */
+    struct gfid sync_object;
+
+    /* reads */
+    struct replica_waiter waiter;
+    struct cred cred;
+    struct gfid object;
+    uint64_t offset, cookie;
+    uint32_t count;
+    bool with_attr;
+    unsigned attempts;
+
+    /* grants: the cells of what the answer shows, as they were before it was gathered */
+    uint64_t object_key, name_key;
+    uint64_t object_cell, name_cell;
+
+    /* strings that XDR allocated */
+    char *name, *name2, *target;
+};
+
+/* ---- brick_answer.c ------------------------------------------------------------------------ */
+
+/* Begin: the request of a call, or NULL after it has been refused (no HELLO yet, no memory). */
+struct brick_request *brick_request_new(struct rpc_call *call, struct brick *brick);
+/* Arguments that cannot be decoded: GARBAGE_ARGS. Frees the request. */
+void brick_garbage(struct brick_request *request);
+/* False if the view or set is wrong; the request has then been answered. */
+bool brick_admit(struct brick_request *request, const brick_target *target);
+/* Answer with what is in reply, as it is. Frees the request. */
+void brick_send(struct brick_request *request);
+/* Answer with a status only. Frees the request. */
+void brick_refuse(struct brick_request *request, int status);
+/* Answer a read: when everything up to index is committed, and if the view still is ours. */
+void brick_send_committed(struct brick_request *request, uint64_t index);
+/* Order the request's mutation; answers when it is committed, and durable if asked for. */
+void brick_submit(struct brick_request *request, struct slice bulk);
+/* Remember the cells of object and name before gathering; see brick_grants.h. */
+void brick_watch_object(struct brick_request *request, const struct gfid *object);
+void brick_watch_name(struct brick_request *request, const struct gfid *parent,
+                      struct slice name);
+/* 1 MiB of the calling thread's own, for gathering; valid until the thread handles another call. */
+uint8_t *brick_scratch(void);
+
+/* ---- the rows ------------------------------------------------------------------------------ */
+
+rpc_handler brick_null, brick_serve_hello, brick_statfs;
+rpc_handler brick_getattr, brick_setattr, brick_access;
+rpc_handler brick_lookup, brick_readlink;
+rpc_handler brick_read, brick_write, brick_commit;
+rpc_handler brick_create, brick_mkdir, brick_symlink, brick_mknod, brick_link;
+rpc_handler brick_remove, brick_rmdir, brick_rename;
+rpc_handler brick_readdir;
+
+extern const struct rpc_procedure brick_procedures[];
+extern const uint32_t brick_procedure_count;
+
+/* Connections of clients: freed with the connection. */
+void brick_client_closed(struct brick *brick, struct rpc_connection *connection);
+
+#endif

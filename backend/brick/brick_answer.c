@@ -1,0 +1,285 @@
+/*
+ * What the row files share: admitting a request, waiting until what an answer shows is committed,
+ * granting, sending.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "backend/brick/brick.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include "backend/base/check.h"
+#include "backend/base/errors.h"
+
+struct brick_request *brick_request_new(struct rpc_call *call, struct brick *brick)
+{
+    struct rpc_connection *connection = rpc_call_connection(call);
+    struct brick_client *client = connection ? rpc_connection_user(connection) : NULL;
+    if (!client) {
+        rpc_call_reject_auth(call, AUTH_TOOWEAK); /* who does not say hello is nobody's client */
+        return NULL;
+    }
+    struct brick_request *request = malloc(sizeof *request);
+    if (!request) {
+        rpc_call_drop(call);
+        return NULL;
+    }
+    /* Not zeroed as a whole: most of it is scratch space of one kind of request. */
+    request->brick = brick;
+    request->call = call;
+    request->client = client;
+    atomic_fetch_add(&client->refs, 1);
+    request->view = 0;
+    memset(&request->reply, 0, sizeof request->reply);
+    memset(&request->mutation, 0, sizeof request->mutation);
+    request->kept = NULL;
+    request->durable = false;
+    request->object_sync = false;
+    request->attempts = 0;
+    request->object_key = 0;
+    request->name_key = 0;
+    request->name = NULL;
+    request->name2 = NULL;
+    request->target = NULL;
+    atomic_fetch_add_explicit(&brick->operations, 1, memory_order_relaxed);
+    return request;
+}
+
+static void client_put(struct brick_client *client)
+{
+    if (atomic_fetch_sub(&client->refs, 1) == 1) {
+        free(client);
+    }
+}
+
+static void request_free(struct brick_request *request)
+{
+    free(request->kept);
+    free(request->name);
+    free(request->name2);
+    free(request->target);
+    client_put(request->client);
+    free(request);
+}
+
+void brick_garbage(struct brick_request *request)
+{
+    rpc_call_garbage(request->call);
+    request_free(request);
+}
+
+bool brick_admit(struct brick_request *request, const brick_target *target)
+{
+    int rc = replica_admit(request->brick->driver, target->set, target->view);
+    if (rc < 0) {
+        brick_refuse(request, rc);
+        return false;
+    }
+    request->view = target->view;
+    return true;
+}
+
+uint8_t *brick_scratch(void)
+{
+    static _Thread_local uint8_t *scratch;
+    if (!scratch) {
+        scratch = malloc(IO_SIZE_MAX);
+    }
+    return scratch;
+}
+
+/* ---- grants -------------------------------------------------------------------------------- */
+
+static uint64_t cell(const struct brick *brick, uint64_t key)
+{
+    return atomic_load(&brick->driver->depends[key & (DEPENDENCY_CELLS - 1)]);
+}
+
+void brick_watch_object(struct brick_request *request, const struct gfid *object)
+{
+    if (request->client->wants_grants) {
+        request->object_key = replica_key_object(object);
+        request->object_cell = cell(request->brick, request->object_key);
+    }
+}
+
+void brick_watch_name(struct brick_request *request, const struct gfid *parent,
+                      struct slice name)
+{
+    if (request->client->wants_grants) {
+        request->name_key = replica_key_name(parent, name);
+        request->name_cell = cell(request->brick, request->name_key);
+    }
+}
+
+/* True if key was granted: noted, and nothing has touched it since its cell was looked at. */
+static bool grant(struct brick_request *request, uint64_t key, uint64_t seen)
+{
+    struct brick *brick = request->brick;
+    return seen <= atomic_load(&brick->driver->committed) &&
+           grants_give(brick->grants, request->client->client, key) && cell(brick, key) == seen;
+}
+
+static uint32_t grant_all(struct brick_request *request)
+{
+    if (!request->client->wants_grants || (!request->object_key && !request->name_key)) {
+        return 0;
+    }
+    if (request->object_key && !grant(request, request->object_key, request->object_cell)) {
+        return 0;
+    }
+    if (request->name_key && !grant(request, request->name_key, request->name_cell)) {
+        return 0;
+    }
+    return GRANT_MS_MAX;
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+void brick_send(struct brick_request *request)
+{
+    struct reply *reply = &request->reply;
+    reply->view = request->view;
+    if (reply->status == 0 || reply->status == -ENOENT) {
+        reply->grant_ms = grant_all(request);
+    }
+    rpc_call_reply(request->call, (xdrproc_t)xdr_reply, reply, &reply->data);
+    request_free(request);
+}
+
+void brick_refuse(struct brick_request *request, int status)
+{
+    memset(&request->reply, 0, sizeof request->reply);
+    request->reply.status = status;
+    request->object_key = 0;
+    request->name_key = 0;
+    brick_send(request);
+}
+
+static struct brick_request *request_of_waiter(struct replica_waiter *waiter)
+{
+    return (struct brick_request *)((char *)waiter - offsetof(struct brick_request, waiter));
+}
+
+/* View and lease are looked at last: after the answer was gathered and what it shows committed. */
+static void send_admitted(struct brick_request *request)
+{
+    int rc = replica_admit(request->brick->driver, request->brick->identity.set, request->view);
+    if (rc < 0) {
+        brick_refuse(request, rc);
+    } else {
+        brick_send(request);
+    }
+}
+
+static void read_committed(struct replica_waiter *waiter, int status,
+                           const struct operation *operation)
+{
+    (void)operation;
+    struct brick_request *request = request_of_waiter(waiter);
+    if (status < 0) {
+        brick_refuse(request, status);
+    } else {
+        send_admitted(request);
+    }
+}
+
+void brick_send_committed(struct brick_request *request, uint64_t index)
+{
+    struct reply *reply = &request->reply;
+    if (index > atomic_load(&request->brick->driver->committed)) {
+        if (reply->data.size > 0 && !request->kept) {
+            request->kept = malloc(reply->data.size); /* the scratch is needed before then */
+            if (!request->kept) {
+                brick_refuse(request, -ENOMEM);
+                return;
+            }
+            memcpy(request->kept, reply->data.data, reply->data.size);
+            reply->data.data = request->kept;
+        }
+        request->waiter.wake = read_committed;
+        if (!replica_wait(request->brick->driver, index, &request->waiter)) {
+            return;
+        }
+    }
+    send_admitted(request);
+}
+
+/* ---- mutations ----------------------------------------------------------------------------- */
+
+static struct brick_request *request_of_ticket(struct replica_ticket *ticket)
+{
+    return (struct brick_request *)((char *)ticket - offsetof(struct brick_request, ticket));
+}
+
+static void synced(struct replica_sync *sync, int status)
+{
+    struct brick_request *request =
+        (struct brick_request *)((char *)sync - offsetof(struct brick_request, sync));
+    if (status < 0) {
+        brick_refuse(request, status);
+        return;
+    }
+    if (request->object_sync) {
+        request->reply.committed = STABLE_FILE_SYNC;
+    }
+    request->reply.verifier = atomic_load(&request->brick->driver->verifier);
+    brick_send(request);
+}
+
+/* What the client of a mutation may cache: what it made or changed, unless somebody has touched it
+ * since. */
+static void watch_operation(struct brick_request *request, const struct operation *operation)
+{
+    if (!request->client->wants_grants || operation->index == 0 ||
+        operation->kind == OPERATION_REMOVE || operation->kind == OPERATION_RENAME) {
+        return;
+    }
+    request->object_key = replica_key_object(&operation->object.gfid);
+    request->object_cell = operation->index;
+    if (operation->name.size > 0) {
+        request->name_key = replica_key_name(&operation->parent.gfid, operation->name);
+        request->name_cell = operation->index;
+    }
+}
+
+static void submitted(struct replica_ticket *ticket, int status, const struct operation *operation)
+{
+    struct brick_request *request = request_of_ticket(ticket);
+    struct brick *brick = request->brick;
+    struct reply *reply = &request->reply;
+    if (operation) {
+        operation_to_reply(operation, reply);
+    }
+    reply->status = status;
+    reply->verifier = atomic_load(&brick->driver->verifier);
+    if (status == 0 && operation->kind != OPERATION_NONE) {
+        watch_operation(request, operation);
+    }
+    if (status < 0 || operation->kind == OPERATION_NONE ||
+        (!request->durable && !request->object_sync)) {
+        brick_send(request);
+        return;
+    }
+    request->sync.complete = synced;
+    replica_sync_start(brick->driver, request->object_sync ? &operation->object.gfid : &GFID_NONE,
+                       &request->sync);
+}
+
+void brick_submit(struct brick_request *request, struct slice bulk)
+{
+    request->ticket.complete = submitted;
+    replica_submit(request->brick->driver, &request->mutation, bulk, &request->ticket);
+}
+
+void brick_client_closed(struct brick *brick, struct rpc_connection *connection)
+{
+    struct brick_client *client = rpc_connection_user(connection);
+    if (client) {
+        rpc_connection_set_user(connection, NULL);
+        grants_client_lost(brick->grants, connection);
+        atomic_fetch_sub(&brick->clients, 1);
+        client_put(client);
+    }
+}

@@ -1,0 +1,106 @@
+/*
+ * READDIR, with and without attributes.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "backend/brick/brick.h"
+
+#include "backend/base/errors.h"
+#include "backend/proto/dirent.h"
+#include "backend/store/access.h"
+
+/* The verifier of every directory's cookies: they are decided once and never change. */
+#define COOKIE_VERIFIER UINT64_C(1)
+
+/* What the entries with attributes rest on besides the directory itself. */
+static uint64_t depends_entries(struct replica_driver *driver, struct slice entries)
+{
+    uint64_t index = 0;
+    struct dirent_entry entry;
+    while (dirent_next(&entries, &entry) == 0) {
+        uint64_t object = replica_depends(driver, replica_key_object(&entry.gfid));
+        index = object > index ? object : index;
+    }
+    return index;
+}
+
+/* Grant what the kernel will cache of each entry: attributes and name. All or nothing. */
+static bool grant_entries(struct brick_request *request, struct slice entries)
+{
+    struct brick *brick = request->brick;
+    uint64_t client = request->client->client;
+    struct dirent_entry entry;
+    while (dirent_next(&entries, &entry) == 0) {
+        if (!grants_give(brick->grants, client, replica_key_object(&entry.gfid)) ||
+            !grants_give(brick->grants, client,
+                         replica_key_name(&request->object, entry.name))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * Entries are granted before they are gathered a second time: a change that the first gathering did
+ * not see either finds the grant, or is seen by the second.
+ */
+static int gather(struct brick_request *request, uint8_t *buffer)
+{
+    struct reply *reply = &request->reply;
+    struct store *store = request->brick->store;
+    size_t size = 0;
+    int rc = store_getattr(store, &request->object, &reply->object);
+    if (rc == 0 && reply->object.type != OBJECT_DIRECTORY) {
+        rc = -ENOTDIR;
+    }
+    if (rc == 0 && !access_allows(&request->cred, &reply->object, ACCESS_READ)) {
+        rc = -EACCES;
+    }
+    if (rc == 0) {
+        rc = store_readdir(store, &request->object, request->cookie, request->with_attr, buffer,
+                           request->count, &size, &reply->eof);
+    }
+    reply->data = slice_of(buffer, rc == 0 ? size : 0);
+    return rc;
+}
+
+void brick_readdir(struct rpc_call *call, void *context)
+{
+    brick_readdir_args args = {0};
+    struct brick_request *request = brick_request_new(call, context);
+    if (!request) {
+        return;
+    }
+    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_readdir_args, &args, NULL) < 0) {
+        brick_garbage(request);
+        return;
+    }
+    if (!brick_admit(request, &args.target)) {
+        return;
+    }
+    request->cred = args.cred;
+    request->object = args.object;
+    request->cookie = args.cookie;
+    request->count = args.size < READDIR_SIZE_MAX ? args.size : READDIR_SIZE_MAX;
+    request->with_attr = args.with_attr;
+    struct brick *brick = request->brick;
+    struct reply *reply = &request->reply;
+    reply->verifier = COOKIE_VERIFIER;
+    uint8_t *buffer = brick_scratch();
+    if (args.verifier != 0 && args.verifier != COOKIE_VERIFIER) {
+        brick_refuse(request, -E_BAD_COOKIE);
+        return;
+    }
+    reply->status = buffer ? gather(request, buffer) : -ENOMEM;
+    if (reply->status == 0 && args.with_attr && request->client->wants_grants &&
+        grant_entries(request, reply->data)) {
+        reply->status = gather(request, buffer);
+        reply->grant_ms = reply->status == 0 ? GRANT_MS_MAX : 0;
+    }
+    uint64_t index = replica_depends(brick->driver, replica_key_object(&args.object));
+    if (reply->status == 0 && args.with_attr) {
+        uint64_t entries = depends_entries(brick->driver, reply->data);
+        index = entries > index ? entries : index;
+    }
+    brick_send_committed(request, index);
+}

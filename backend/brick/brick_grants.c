@@ -1,0 +1,318 @@
+/*
+ * The table of grants, and recalls under way. See brick_grants.h.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "backend/brick/brick_grants.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+#include "backend/base/check.h"
+#include "backend/base/scope.h"
+#include "backend/proto/brick.h"
+#include "backend/replica/replica_driver.h"
+
+struct entry {
+    uint64_t key;
+    uint64_t client;
+    uint64_t until_ns; /* monotonic; in the past: free */
+};
+
+struct holder {
+    uint64_t client;
+    struct rpc_connection *connection;
+    struct holder *next;
+};
+
+enum recall_state { RECALL_QUEUED, RECALL_SENT };
+
+/* One client that must give up one object and name before operation index is committed. */
+struct recall {
+    struct grants *grants;
+    uint64_t index;
+    uint64_t client;
+    uint64_t until_ns; /* then the grant has ended by itself */
+    enum recall_state state;
+    unsigned refs; /* the list's, and the call's under way */
+    bool listed;
+    struct gfid object;
+    struct gfid parent;
+    char name[NAME_SIZE_MAX + 1];
+    struct recall *prev, *next;
+};
+
+struct grants {
+    struct clock *clock;
+    void (*released)(void *context, uint64_t index);
+    void *context;
+    pthread_mutex_t mutex; /* rank 3: below the replica's */
+    struct holder *holders;
+    struct recall *recalls;
+    struct entry table[GRANT_SETS][GRANT_WAYS];
+};
+
+struct grants *grants_new(struct clock *clock, void (*released)(void *context, uint64_t index),
+                          void *context)
+{
+    struct grants *grants = calloc(1, sizeof *grants);
+    if (grants) {
+        grants->clock = clock;
+        grants->released = released;
+        grants->context = context;
+        pthread_mutex_init(&grants->mutex, NULL);
+    }
+    return grants;
+}
+
+static void recall_put(struct recall *recall)
+{
+    if (--recall->refs == 0) {
+        free(recall);
+    }
+}
+
+void grants_free(struct grants *grants)
+{
+    if (!grants) {
+        return;
+    }
+    struct holder *holder, *next_holder;
+    LL_FOREACH_SAFE (grants->holders, holder, next_holder) {
+        rpc_connection_put(holder->connection);
+        free(holder);
+    }
+    struct recall *recall, *next;
+    DL_FOREACH_SAFE (grants->recalls, recall, next) {
+        recall_put(recall);
+    }
+    pthread_mutex_destroy(&grants->mutex);
+    free(grants);
+}
+
+void grants_client_add(struct grants *grants, uint64_t client, struct rpc_connection *connection)
+{
+    struct holder *holder = calloc(1, sizeof *holder);
+    if (!holder) {
+        return; /* its grants are then waited out instead of recalled */
+    }
+    holder->client = client;
+    holder->connection = rpc_connection_get(connection);
+    AUTO_LOCK(&grants->mutex);
+    LL_PREPEND(grants->holders, holder); /* before an older connection of the same client */
+}
+
+void grants_client_lost(struct grants *grants, struct rpc_connection *connection)
+{
+    struct holder *holder, *next, *found = NULL;
+    {
+        AUTO_LOCK(&grants->mutex);
+        LL_FOREACH_SAFE (grants->holders, holder, next) {
+            if (holder->connection == connection) {
+                LL_DELETE(grants->holders, holder);
+                found = holder;
+                break;
+            }
+        }
+    }
+    if (found) {
+        rpc_connection_put(found->connection);
+        free(found);
+    }
+}
+
+bool grants_give(struct grants *grants, uint64_t client, uint64_t key)
+{
+    uint64_t now = clock_monotonic_ns(grants->clock);
+    uint64_t until = now + GRANT_MS_MAX * NS_PER_MS;
+    struct entry *set = grants->table[key % GRANT_SETS];
+    struct entry *room = NULL;
+    AUTO_LOCK(&grants->mutex);
+    for (int i = 0; i < GRANT_WAYS; i++) {
+        if (set[i].key == key && set[i].client == client) {
+            set[i].until_ns = until;
+            return true;
+        }
+        if (set[i].until_ns < now) {
+            room = &set[i];
+        }
+    }
+    if (!room) {
+        return false;
+    }
+    *room = (struct entry){.key = key, .client = client, .until_ns = until};
+    return true;
+}
+
+/* Take key back from everybody but client: one recall a holder, carrying what the kernel there is to
+ * drop. With the mutex held. */
+static bool recall_key(struct grants *grants, const struct operation *operation, uint64_t key,
+                       const struct gfid *object, const struct gfid *parent, struct slice name)
+{
+    uint64_t now = clock_monotonic_ns(grants->clock);
+    uint64_t client = operation->id.kind == OP_ID_SESSION ? operation->id.client : 0;
+    struct entry *set = grants->table[key % GRANT_SETS];
+    bool waits = false;
+    for (int i = 0; i < GRANT_WAYS; i++) {
+        if (set[i].key != key || set[i].client == client || set[i].until_ns < now) {
+            continue;
+        }
+        struct recall *recall = calloc(1, sizeof *recall);
+        INVARIANT(recall != NULL);
+        recall->grants = grants;
+        recall->index = operation->index;
+        recall->client = set[i].client;
+        recall->until_ns = set[i].until_ns;
+        recall->refs = 1;
+        recall->listed = true;
+        recall->object = *object;
+        recall->parent = *parent;
+        if (name.size > 0) {
+            memcpy(recall->name, name.data, name.size);
+        }
+        DL_APPEND(grants->recalls, recall);
+        /* Later operations on the key need not ask again: they are committed after this one. */
+        set[i].until_ns = 0;
+        waits = true;
+    }
+    return waits;
+}
+
+static bool recall_object(struct grants *grants, const struct operation *operation,
+                          const struct attr *object)
+{
+    return object->type != OBJECT_NONE &&
+           recall_key(grants, operation, replica_key_object(&object->gfid), &object->gfid,
+                      &GFID_NONE, slice_of(NULL, 0));
+}
+
+static bool recall_name(struct grants *grants, const struct operation *operation,
+                        const struct gfid *parent, struct slice name)
+{
+    return name.size > 0 && name.size <= NAME_SIZE_MAX &&
+           recall_key(grants, operation, replica_key_name(parent, name), &GFID_NONE, parent, name);
+}
+
+bool grants_recall(struct grants *grants, const struct operation *operation)
+{
+    AUTO_LOCK(&grants->mutex);
+    const struct attr *parent2 =
+        operation->parent2.type != OBJECT_NONE ? &operation->parent2 : &operation->parent;
+    bool waits = recall_object(grants, operation, &operation->object);
+    waits = recall_object(grants, operation, &operation->parent) || waits;
+    waits = recall_object(grants, operation, &operation->parent2) || waits;
+    waits = recall_object(grants, operation, &operation->replaced) || waits;
+    waits = recall_name(grants, operation, &operation->parent.gfid, operation->name) || waits;
+    return recall_name(grants, operation, &parent2->gfid, operation->name2) || waits;
+}
+
+/* Off the list; true if nobody else holds back the same operation. With the mutex held. */
+static bool recall_end(struct grants *grants, struct recall *recall)
+{
+    DL_DELETE(grants->recalls, recall);
+    recall->listed = false;
+    struct recall *other;
+    DL_FOREACH (grants->recalls, other) {
+        if (other->index == recall->index) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void recall_answered(struct rpc_reply *reply, void *context)
+{
+    struct recall *recall = context;
+    struct grants *grants = recall->grants;
+    uint64_t index = recall->index;
+    bool last = false;
+    pthread_mutex_lock(&grants->mutex);
+    if (recall->listed && reply->status == 0) {
+        last = recall_end(grants, recall);
+        recall_put(recall);
+    }
+    recall_put(recall); /* a client that failed to answer keeps the list waiting for its end */
+    pthread_mutex_unlock(&grants->mutex);
+    if (last) {
+        grants->released(grants->context, index);
+    }
+}
+
+static void call_recall(struct recall *recall, struct rpc_connection *connection, uint64_t now)
+{
+    recall_args args = {.view = 0, .object = recall->object, .parent = recall->parent,
+                        .name = recall->name};
+    struct rpc_call_request request = {
+        .program = TRIVET_RECALL,
+        .version = TRIVET_RECALL_V1,
+        .procedure = RECALL,
+        .encode = (xdrproc_t)xdr_recall_args,
+        .arguments = &args,
+        .timeout_ms = recall->until_ns > now ? (unsigned)((recall->until_ns - now) / NS_PER_MS + 1)
+                                             : 1,
+        .callback = recall_answered,
+        .context = recall,
+    };
+    if (rpc_call_start(connection, &request) < 0) {
+        pthread_mutex_lock(&recall->grants->mutex);
+        recall_put(recall);
+        pthread_mutex_unlock(&recall->grants->mutex);
+    }
+}
+
+void grants_send(struct grants *grants)
+{
+    uint64_t now = clock_monotonic_ns(grants->clock);
+    for (;;) {
+        struct recall *recall;
+        struct holder *holder = NULL;
+        struct rpc_connection *connection = NULL;
+        pthread_mutex_lock(&grants->mutex);
+        DL_SEARCH_SCALAR(grants->recalls, recall, state, RECALL_QUEUED);
+        if (recall) {
+            recall->state = RECALL_SENT;
+            LL_SEARCH_SCALAR(grants->holders, holder, client, recall->client);
+        }
+        if (holder) {
+            connection = rpc_connection_get(holder->connection);
+            recall->refs++;
+        }
+        pthread_mutex_unlock(&grants->mutex);
+        if (!recall) {
+            return;
+        }
+        if (connection) {
+            call_recall(recall, connection, now);
+            rpc_connection_put(connection);
+        }
+    }
+}
+
+void grants_tick(struct grants *grants)
+{
+    uint64_t now = clock_monotonic_ns(grants->clock);
+    for (;;) {
+        struct recall *recall, *ended = NULL;
+        bool last = false;
+        uint64_t index = 0;
+        pthread_mutex_lock(&grants->mutex);
+        DL_FOREACH (grants->recalls, recall) {
+            if (recall->until_ns < now) {
+                ended = recall;
+                break;
+            }
+        }
+        if (ended) {
+            index = ended->index;
+            last = recall_end(grants, ended);
+            recall_put(ended);
+        }
+        pthread_mutex_unlock(&grants->mutex);
+        if (!ended) {
+            return;
+        }
+        if (last) {
+            grants->released(grants->context, index);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+/*
+ * CREATE, MKDIR, SYMLINK, MKNOD, LINK.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "backend/brick/brick.h"
+
+#include "backend/base/errors.h"
+
+/* The four that make an object differ in its type only. */
+static void make(struct rpc_call *call, struct brick *brick, uint32_t type)
+{
+    brick_make_args args = {0};
+    struct brick_request *request = brick_request_new(call, brick);
+    if (!request) {
+        return;
+    }
+    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_make_args, &args, NULL) < 0 ||
+        args.how > CREATE_EXCLUSIVE) {
+        xdr_free((xdrproc_t)xdr_brick_make_args, (char *)&args);
+        brick_garbage(request);
+        return;
+    }
+    request->name = args.name;
+    request->target = args.symlink_target;
+    if (!brick_admit(request, &args.target)) {
+        return;
+    }
+    request->mutation = (struct mutation){
+        .kind = MUTATION_MAKE,
+        .cred = args.cred,
+        .id = args.id,
+        .parent = args.parent,
+        .name = slice_text(args.name),
+        .change = args.change,
+        .type = type != OBJECT_NONE ? type : args.type,
+        .how = type == OBJECT_FILE ? (enum create_how)args.how : CREATE_GUARDED,
+        .verifier = args.verifier,
+        .device_major = args.device_major,
+        .device_minor = args.device_minor,
+        .target = type == OBJECT_SYMLINK ? slice_text(args.symlink_target) : slice_of(NULL, 0),
+    };
+    request->durable = args.durable;
+    brick_submit(request, slice_of(NULL, 0));
+}
+
+void brick_create(struct rpc_call *call, void *context)
+{
+    make(call, context, OBJECT_FILE);
+}
+
+void brick_mkdir(struct rpc_call *call, void *context)
+{
+    make(call, context, OBJECT_DIRECTORY);
+}
+
+void brick_symlink(struct rpc_call *call, void *context)
+{
+    make(call, context, OBJECT_SYMLINK);
+}
+
+void brick_mknod(struct rpc_call *call, void *context)
+{
+    make(call, context, OBJECT_NONE); /* the arguments name it */
+}
+
+void brick_link(struct rpc_call *call, void *context)
+{
+    brick_link_args args = {0};
+    struct brick_request *request = brick_request_new(call, context);
+    if (!request) {
+        return;
+    }
+    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_link_args, &args, NULL) < 0) {
+        xdr_free((xdrproc_t)xdr_brick_link_args, (char *)&args);
+        brick_garbage(request);
+        return;
+    }
+    request->name = args.name;
+    if (!brick_admit(request, &args.target)) {
+        return;
+    }
+    request->mutation = (struct mutation){
+        .kind = MUTATION_LINK,
+        .cred = args.cred,
+        .id = args.id,
+        .object = args.object,
+        .parent = args.parent,
+        .name = slice_text(args.name),
+    };
+    request->durable = args.durable;
+    brick_submit(request, slice_of(NULL, 0));
+}

@@ -1,0 +1,76 @@
+/*
+ * REMOVE, RMDIR, RENAME.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "backend/brick/brick.h"
+
+#include "backend/base/errors.h"
+
+static void remove_name(struct rpc_call *call, struct brick *brick, enum mutation_kind kind)
+{
+    brick_remove_args args = {0};
+    struct brick_request *request = brick_request_new(call, brick);
+    if (!request) {
+        return;
+    }
+    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_remove_args, &args, NULL) < 0) {
+        xdr_free((xdrproc_t)xdr_brick_remove_args, (char *)&args);
+        brick_garbage(request);
+        return;
+    }
+    request->name = args.name;
+    if (!brick_admit(request, &args.target)) {
+        return;
+    }
+    request->mutation = (struct mutation){
+        .kind = kind,
+        .cred = args.cred,
+        .id = args.id,
+        .parent = args.parent,
+        .name = slice_text(args.name),
+    };
+    request->durable = args.durable;
+    brick_submit(request, slice_of(NULL, 0));
+}
+
+void brick_remove(struct rpc_call *call, void *context)
+{
+    remove_name(call, context, MUTATION_REMOVE);
+}
+
+void brick_rmdir(struct rpc_call *call, void *context)
+{
+    remove_name(call, context, MUTATION_RMDIR);
+}
+
+void brick_rename(struct rpc_call *call, void *context)
+{
+    brick_rename_args args = {0};
+    struct brick_request *request = brick_request_new(call, context);
+    if (!request) {
+        return;
+    }
+    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_rename_args, &args, NULL) < 0) {
+        xdr_free((xdrproc_t)xdr_brick_rename_args, (char *)&args);
+        brick_garbage(request);
+        return;
+    }
+    request->name = args.name;
+    request->name2 = args.name2;
+    if (!brick_admit(request, &args.target)) {
+        return;
+    }
+    request->mutation = (struct mutation){
+        .kind = MUTATION_RENAME,
+        .cred = args.cred,
+        .id = args.id,
+        .parent = args.parent,
+        .name = slice_text(args.name),
+        .parent2 = args.parent2,
+        .name2 = slice_text(args.name2),
+        .rename_flags = args.flags,
+    };
+    request->durable = args.durable;
+    brick_submit(request, slice_of(NULL, 0));
+}
