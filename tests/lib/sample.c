@@ -8,15 +8,17 @@
 
 uint64_t sample_u64(struct random_sequence *random)
 {
-    switch (random_sequence_below(random, 8)) {
+    uint64_t choice = random_sequence_below(random, 8);
+    uint64_t number = random_sequence_next(random);
+    switch (choice) {
     case 0:
         return 0;
     case 1:
         return UINT64_MAX;
     case 2:
-        return random_sequence_below(random, 256);
+        return number % 256;
     default:
-        return random_sequence_next(random) >> random_sequence_below(random, 64);
+        return number >> random_sequence_below(random, 64);
     }
 }
 
