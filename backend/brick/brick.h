@@ -27,6 +27,8 @@ struct brick {
     struct store_identity identity;
     _Atomic uint64_t operations, bytes_read, bytes_written;
     _Atomic unsigned clients;
+    char granted_path[PATH_SIZE_MAX + 32]; /* see brick_grace.c */
+    _Atomic bool granting;
 };
 
 /* A client's connection, from HELLO on. Lives until the connection and its last request have ended. */
@@ -105,6 +107,15 @@ rpc_handler brick_readdir;
 
 extern const struct rpc_procedure brick_procedures[];
 extern const uint32_t brick_procedure_count;
+
+/* ---- brick_grace.c ------------------------------------------------------------------------- */
+
+/* At start: hold back changes while something granted by the process before may be cached. */
+void brick_grace_begin(struct brick *brick, const char *directory);
+/* Before the first client is granted anything. */
+void brick_grace_mark(struct brick *brick);
+/* At a clean stop: note when what was granted ends. */
+void brick_grace_end(struct brick *brick);
 
 /* Connections of clients: freed with the connection. */
 void brick_client_closed(struct brick *brick, struct rpc_connection *connection);

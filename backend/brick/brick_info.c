@@ -38,6 +38,7 @@ static int greet(struct brick *brick, struct rpc_connection *connection,
     rpc_connection_set_user(connection, client);
     atomic_fetch_add(&brick->clients, 1);
     if (client->wants_grants) {
+        brick_grace_mark(brick);
         grants_client_add(brick->grants, client->client, connection);
     }
     log_debug("client %016llx (%s) on %s", (unsigned long long)hello->client, hello->name,

@@ -140,6 +140,14 @@ int posix_store_format(const char *path, const struct store_identity *identity, 
                        char *out_error, size_t size);
 
 /*
+ * Forget that a directory is a brick of that volume: .trivet/ goes, the files stay.
+ *
+ * Fails: -ENOENT (not a brick), -E_WRONG_VOLUME; out_error as above.
+ */
+int posix_store_unformat(const char *path, const struct volume_id *volume, char *out_error,
+                         size_t size);
+
+/*
  * Open a brick's directory; replays the log if the process died. After 0 the position's applied is
  * its sequenced: every operation of the log is in the index and the tree, but for the bytes of
  * WRITEs above committed, which the process may have died before writing.
