@@ -34,6 +34,14 @@
 #define CONNECTIONS_MAX 4096
 /* Most calls of one connection that wait for an answer; beyond it the socket is not read. */
 #define CALLS_PER_CONNECTION_MAX 1024
+/* Most calls that one connection has sent and waits for: what a peer accepts and as much again as
+ * a slow one lets queue up in small calls; bounds the table of xids. */
+#define CALLS_PENDING_MAX 65536
+/* How long a connection may take to come up: three lost SYNs. */
+#define CONNECT_MS_MAX 10000
+/* How long a peer may leave what it was sent unacknowledged, and how long it may be silent while
+ * nothing is sent, before the connection is lost: well above a network's hiccups. */
+#define PEER_SILENCE_MS_MAX 10000
 /* Bytes queued to a slow peer before its socket is no longer read. */
 #define SEND_QUEUE_MAX (64 * 1024 * 1024)
 /* Slots of a client session: mutations that one client has in flight; bounds the reply memory. */

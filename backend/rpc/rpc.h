@@ -36,7 +36,17 @@ int rpc_loop_new(unsigned loop_threads, unsigned worker_threads, struct rpc_loop
 int rpc_loop_start(struct rpc_loop *loop);
 /* Stop reading, join all threads, close all connections (their closed callbacks run). */
 void rpc_loop_stop(struct rpc_loop *loop);
+/* By now every call is answered, every reference and kept reply given back. NULL is allowed. */
 void rpc_loop_free(struct rpc_loop *loop);
+
+/* Counted since rpc_loop_new. Datagrams are messages too. */
+struct rpc_statistics {
+    uint64_t messages_in, messages_out; /* calls and replies */
+    uint64_t bytes_in, bytes_out;
+    uint64_t connections_made; /* accepted and dialled */
+    uint64_t connections;      /* now */
+};
+void rpc_loop_statistics(struct rpc_loop *loop, struct rpc_statistics *out_statistics);
 
 /* Run function on a worker thread, soon. Never fails (memory for it is in the loop's pool or
  * allocated; the process ends when there is none). */
