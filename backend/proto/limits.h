@@ -37,6 +37,8 @@
 /* Most calls that one connection has sent and waits for: what a peer accepts and as much again as
  * a slow one lets queue up in small calls; bounds the table of xids. */
 #define CALLS_PENDING_MAX 65536
+/* The same for a brick that refuses because its set has not settled, which takes a moment. */
+#define RESEND_MS_MAX 160
 /* How long a connection may take to come up: three lost SYNs. */
 #define CONNECT_MS_MAX 10000
 /* How long a peer may leave what it was sent unacknowledged, and how long it may be silent while
@@ -124,6 +126,13 @@
 #define FUSE_DIRECTORY_BUFFER (128 * 1024)
 /* Names a mount remembers to tell whether what is unlinked is open: those looked up just before. */
 #define FUSE_NAMES_SEEN 1024
+/* What the kernel reads ahead of a program that reads in order: a whole READ. */
+#define FUSE_READ_AHEAD IO_SIZE_MAX
+/* How long a mount waits for the kernel's handshake, for the volume's first answer, and for the
+ * end of those who use it before it cuts them off. */
+#define FUSE_HANDSHAKE_MS 5000
+#define FUSE_FIRST_ANSWER_MS 10000
+#define FUSE_STOP_MS 3000
 /* How long a signalled request goes on waiting, and how often that is looked at. */
 #define FUSE_INTERRUPT_AFTER_MS 1000
 #define FUSE_INTERRUPT_EVERY_MS 250
@@ -150,14 +159,14 @@
 /* Pauses before a client dials, asks or sends again double between these. */
 #define RETRY_MS_MIN 20
 #define RETRY_MS_MAX 1000
+/* The same for a brick that refuses because its set has not settled, which takes a moment. */
+#define RESEND_MS_MAX 160
 /* How long a connection may take to be made and to say hello, before the next is tried. */
 #define DIAL_MS_MAX 3000
 /* How long before a volume that has requests and gives no answer is said not to answer. */
 #define SILENCE_MS_MAX 1000
 /* What a client subtracts from a grant, for the time from its look at the clock to the cache. */
 #define GRANT_MARGIN_MS 50
-/* RECALLs a client works on at once; the brick's connection is not read beyond. */
-#define RECALLS_MAX 1024
 /* Objects that a plain directory served as a volume remembers: some 64 bytes each. */
 #define LOCAL_OBJECTS_MAX (16 * 1024 * 1024)
 

@@ -1,0 +1,254 @@
+/*
+ * The FUSE frontend: requests of one mount, from the kernel to the volume and back.
+ *
+ * A thread of the session reads a request and runs its row function (fuse_op_…), which fills a
+ * struct call and submits it; nobody waits. The volume's thread that has the answer runs the call's
+ * answer function, which replies to the kernel. On the way a call is in the frontend's list of calls
+ * in flight, where the watch finds those whose process wants to end (fuse_interrupt.c).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TRIVET_FRONTENDS_FUSE_FUSE_FRONTEND_H
+#define TRIVET_FRONTENDS_FUSE_FUSE_FRONTEND_H
+
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include "frontends/fuse/inode_table.h"
+#include "frontends/fuse/mount_options.h"
+#include "gateway/trivet.h"
+
+struct directory;
+struct hidden;
+
+/* One request of the kernel. Its memory is pooled. */
+struct call {
+    struct volume_request request;
+    struct frontend *frontend;
+    fuse_req_t req;
+    void (*answer)(struct call *call);
+    uint64_t started_ns;
+
+    /* What the answer needs besides the request. */
+    fuse_ino_t ino;
+    pid_t pid; /* the thread that waits */
+    struct fuse_file_info file; /* open, create */
+    struct directory *directory;
+    struct hidden *hidden; /* unlink, rename: the record being made */
+    struct gfid rename_from;
+    size_t size;     /* readdir: of the kernel's buffer */
+    uint64_t offset; /* readdir: the kernel's */
+    bool plus;
+    char *memory;    /* names and data that the request points to and that go with the call */
+    char *received;  /* a receive buffer taken over */
+    uint32_t epoch;  /* fsync: of the write verifier at the first write since the last one */
+
+    /* Guarded by frontend->lock. */
+    struct call *next, *previous; /* in flight; next also in the pool */
+    unsigned holds;               /* the flight, and the watch while it cancels */
+    bool is_in_flight;
+    bool is_cancelled;
+
+    /* Last, and not cleared for each call. */
+    char name[NAME_SIZE_MAX + 1];
+    char name2[NAME_SIZE_MAX + 1];
+};
+
+/*
+ * Which object a name was last seen to be: a table without lock that forgets by collision. Each
+ * slot holds ino and key ^ ino, so that halves of two writers do not pass for a whole.
+ */
+struct seen_name {
+    _Atomic uint64_t ino;
+    _Atomic uint64_t check;
+};
+
+/* Receive buffers of the session's size; see fuse_loop.c. */
+struct receive_pool {
+    pthread_mutex_t lock;
+    char *kept[FUSE_BUFFERS_KEPT];
+    unsigned kept_count;
+    unsigned held; /* taken over by calls */
+};
+
+/*
+ * One mount. lock guards the calls and the pool of calls and is held for a few instructions only;
+ * inside it only libfuse's own lock is taken (fuse_req_interrupted).
+ */
+struct frontend {
+    const struct mount_options *options;
+    struct volume *volume;
+    struct fuse_session *session;
+    struct inode_table *inodes;
+    struct clock *clock;
+
+    pthread_mutex_t lock;
+    struct call flight; /* head of a ring */
+    struct call *unused;
+    unsigned unused_count;
+    struct receive_pool buffers;
+
+    /* Which write verifier is in force, and a number that rises when it changes. */
+    pthread_mutex_t verifier_lock;
+    uint64_t verifier;
+    uint32_t epoch; /* from 1 */
+
+    pthread_mutex_t hidden_lock;
+    struct hidden *hidden; /* unlinked files that are still open: fuse_remove.c */
+    _Atomic unsigned hidden_count;
+    struct seen_name seen[FUSE_NAMES_SEEN];
+
+    char *mount_point; /* absolute; set while mounted */
+    _Atomic bool is_ready; /* the kernel's INIT has been answered */
+    int ended_fd;          /* an eventfd: a session thread has ended */
+    pthread_t *threads;
+    unsigned thread_count;
+    pthread_t watch;
+    bool has_watch;
+    pthread_mutex_t watch_lock;
+    pthread_cond_t watch_stop;
+    bool is_stopping;
+};
+
+/* ---- life: fuse_dispatch.c, fuse_mount.c ------------------------------------------------------ */
+
+/* options must outlive the frontend. Set volume before mounting. Fails: -ENOMEM. */
+int frontend_new(const struct mount_options *options, struct frontend **out_frontend);
+/* The volume is the caller's to close. */
+void frontend_free(struct frontend *frontend);
+
+/* volume_options.recall, with the frontend as context. */
+void frontend_recall(void *context, const struct gfid *object, const struct gfid *parent,
+                     struct slice name);
+
+/*
+ * Mount on an absolute path, start the threads and wait until the kernel has shaken hands.
+ *
+ * Fails: negative codes; out_error then holds a sentence that says what to do.
+ */
+int frontend_mount(struct frontend *frontend, const char *path, char *out_error, size_t size);
+
+/*
+ * Wait until the mount is gone (unmounted, or connection aborted) or a signal in stop_fd (a
+ * signalfd, or -1) asks to stop; then unmount and end all threads and requests.
+ */
+void frontend_run(struct frontend *frontend, int stop_fd);
+
+/* ---- calls: fuse_dispatch.c ------------------------------------------------------------------- */
+
+/* The table that libfuse calls. */
+extern const struct fuse_lowlevel_ops fuse_operations;
+
+/*
+ * A call with operation op on the object ino, its owner req's caller. NULL if there is none; req
+ * has then been replied to.
+ */
+struct call *call_new(fuse_req_t req, enum volume_op op, fuse_ino_t ino,
+                      void (*answer)(struct call *call));
+/* Copy the name of a directory entry. Returns 0, or replies with an error and ends the call. */
+int call_name(struct call *call, const char *name);
+int call_name2(struct call *call, const char *name);
+/* As call_new's ino, for the second object. */
+int call_object2(struct call *call, fuse_ino_t ino);
+
+/* Hand over to the volume. The call may be gone when this returns. */
+void call_submit(struct call *call);
+/* From an answer: submit the call once more, with request.op and its arguments set anew. */
+void call_submit_again(struct call *call, enum volume_op op, void (*answer)(struct call *call));
+
+/* The last act of every call: reply a status, nothing but success, or attributes; then release. */
+void call_fail(struct call *call, int status);
+void call_done(struct call *call);
+/* After the reply was made by other means. */
+void call_release(struct call *call);
+
+/* For the watch. hold: under frontend->lock. */
+void call_hold(struct call *call);
+void call_drop(struct call *call);
+
+/* ---- attributes: fuse_attr.c ------------------------------------------------------------------ */
+
+void attr_to_stat(const struct attr *attr, struct stat *out_stat);
+/* Monotonic time until which what the answer says may be cached, 0 for not at all. */
+uint64_t call_granted_until(const struct call *call);
+/* What is left of that from now on, in seconds; fixed_ms counts instead unless it is -1. */
+double frontend_timeout(const struct frontend *frontend, long fixed_ms, uint64_t until_ns);
+
+/* ---- entries: fuse_name.c --------------------------------------------------------------------- */
+
+/*
+ * Refer to the object with the kernel's next reply and describe it. Undo with inode_table_forget if
+ * the reply does not reach the kernel. was_kept: attr may be older than the kernel's request.
+ *
+ * Fails: -EIO (no attributes), -ENOMEM, -ESTALE (was_kept, and it has changed since).
+ */
+int frontend_entry(struct frontend *frontend, const struct attr *attr, uint64_t granted_until_ns,
+                   bool was_kept, struct fuse_entry_param *out_entry);
+/* An answer function: reply with reply.object as a new entry. */
+void call_answer_entry(struct call *call);
+
+/* Remember what a name is, and recall it; 0: not known. Spares unlink a lookup of its own. */
+void name_seen(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino);
+fuse_ino_t name_recall(struct frontend *frontend, fuse_ino_t parent, struct slice name);
+
+/* ---- receive buffers: fuse_loop.c ------------------------------------------------------------- */
+
+void receive_pool_init(struct receive_pool *pool);
+void receive_pool_release(struct receive_pool *pool);
+/*
+ * Keep data, size bytes inside this thread's receive buffer, until the call ends: the buffer itself
+ * is taken over, or the bytes are copied. Fails: -ENOMEM.
+ */
+int call_keep_data(struct call *call, const char *data, size_t size, struct slice *out_data);
+void receive_give_back(struct receive_pool *pool, char *memory);
+int frontend_start_threads(struct frontend *frontend);
+void frontend_join_threads(struct frontend *frontend);
+
+/* ---- the watch: fuse_interrupt.c -------------------------------------------------------------- */
+
+int frontend_start_watch(struct frontend *frontend);
+void frontend_stop_watch(struct frontend *frontend);
+
+/* ---- the rows, as libfuse declares them ------------------------------------------------------- */
+
+void fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+void fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *stat, int to_set,
+                     struct fuse_file_info *info);
+void fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void fuse_op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t count);
+void fuse_op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+void fuse_op_readlink(fuse_req_t req, fuse_ino_t ino);
+void fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+void fuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+void fuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                  struct fuse_file_info *info);
+void fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
+                   struct fuse_file_info *info);
+void fuse_op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *info);
+void fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+                    struct fuse_file_info *info);
+void fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
+void fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void fuse_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name);
+void fuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name);
+void fuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t parent2,
+                    const char *name2, unsigned int flags);
+void fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+void fuse_op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                     struct fuse_file_info *info);
+void fuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                         struct fuse_file_info *info);
+void fuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+void fuse_op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *info);
+void fuse_op_statfs(fuse_req_t req, fuse_ino_t ino);
+void fuse_op_init(void *userdata, struct fuse_conn_info *connection);
+
+/* fuse_remove.c: the last file open on ino was closed. */
+void hidden_closed(struct frontend *frontend, fuse_ino_t ino);
+/* True if ino has no name but the hidden one. */
+bool hidden_has(struct frontend *frontend, fuse_ino_t ino);
+void hidden_free_all(struct frontend *frontend);
+
+#endif
