@@ -506,7 +506,21 @@ void process_expect_end(struct process *process)
     }
 }
 
-int process_wait_ended(struct process *process, unsigned timeout_ms)
+/* Fails: -ETIMEDOUT. */
+static int process_wait_ended(struct process *process, const struct timespec *end)
+{
+    struct supervisor *supervisor = process->supervisor;
+    AUTO_LOCK(&supervisor->lock);
+    while (process->state != PROCESS_ENDED) {
+        PRE(process->end_expected);
+        if (pthread_cond_timedwait(&supervisor->ended, &supervisor->lock, end) == ETIMEDOUT) {
+            return process->state == PROCESS_ENDED ? 0 : -ETIMEDOUT;
+        }
+    }
+    return 0;
+}
+
+int processes_wait_ended(struct process *const *processes, size_t count, unsigned timeout_ms)
 {
     struct timespec end;
     clock_gettime(CLOCK_MONOTONIC, &end);
@@ -516,35 +530,43 @@ int process_wait_ended(struct process *process, unsigned timeout_ms)
         end.tv_sec++;
         end.tv_nsec -= 1000000000;
     }
-    struct supervisor *supervisor = process->supervisor;
-    AUTO_LOCK(&supervisor->lock);
-    while (process->state != PROCESS_ENDED) {
-        if (pthread_cond_timedwait(&supervisor->ended, &supervisor->lock, &end) == ETIMEDOUT) {
-            return process->state == PROCESS_ENDED ? 0 : -ETIMEDOUT;
-        }
+    int status = 0;
+    for (size_t i = 0; i < count; i++) {
+        int one = process_wait_ended(processes[i], &end);
+        status = status ? status : one;
     }
-    return 0;
+    return status;
 }
 
-static void process_signal(struct process *process, int signal)
+/* Returns whether there was something to send it to. */
+static bool process_signal(struct process *process, int signal)
 {
     AUTO_LOCK(&process->supervisor->lock);
-    if (process->state == PROCESS_RUNNING) {
-        (void)pidfd_send_signal(process->pidfd, signal, NULL, 0); /* gone already: fine */
-    }
+    return process->state == PROCESS_RUNNING &&
+           pidfd_send_signal(process->pidfd, signal, NULL, 0) == 0;
 }
 
-int process_stop(struct process *process)
+void process_terminate(struct process *process)
 {
-    process_expect_end(process);
-    process_signal(process, SIGTERM);
-    if (process_wait_ended(process, STOP_MS_MAX) == 0) {
+    (void)process_signal(process, SIGTERM); /* gone already is as good */
+}
+
+int processes_stop(struct process *const *processes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        process_expect_end(processes[i]);
+        process_terminate(processes[i]);
+    }
+    if (processes_wait_ended(processes, count, STOP_MS_MAX) == 0) {
         return 0;
     }
-    log_warn("%s did not end within %d s of SIGTERM and is killed", process->name,
-             STOP_MS_MAX / 1000);
-    process_signal(process, SIGKILL);
-    return process_wait_ended(process, STOP_MS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (process_signal(processes[i], SIGKILL)) {
+            log_warn("%s did not end within %d s of SIGTERM and is killed", processes[i]->name,
+                     STOP_MS_MAX / 1000);
+        }
+    }
+    return processes_wait_ended(processes, count, STOP_MS_MAX);
 }
 
 void process_release(struct process *process)

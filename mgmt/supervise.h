@@ -62,14 +62,17 @@ void process_last_line(struct process *process, char *out_line, size_t size);
 /* From now on an end is wanted: it is not started again. */
 void process_expect_end(struct process *process);
 
-/* Wait until it has ended; expect_end was called before. Fails: -ETIMEDOUT. */
-int process_wait_ended(struct process *process, unsigned timeout_ms);
+/* Ask it to end. */
+void process_terminate(struct process *process);
+
+/* Wait until all have ended; expect_end was called for each. Fails: -ETIMEDOUT. */
+int processes_wait_ended(struct process *const *processes, size_t count, unsigned timeout_ms);
 
 /*
- * End it: SIGTERM, and SIGKILL after STOP_MS_MAX. Fails: -ETIMEDOUT (not even SIGKILL helped; it
+ * End them: SIGTERM, and SIGKILL after STOP_MS_MAX. Fails: -ETIMEDOUT (not even SIGKILL helped: one
  * hangs in the kernel).
  */
-int process_stop(struct process *process);
+int processes_stop(struct process *const *processes, size_t count);
 
 /* Forget it. If it still runs it runs on, unsupervised. process may be NULL. */
 void process_release(struct process *process);
