@@ -71,8 +71,8 @@ int measure_unlink(const struct options *options, char **arguments)
     return 0;
 }
 
-/* Each thread has a region of the file of its own and visits its blocks in a random order, none twice:
- * no answer comes from the client's cache. */
+/* Each thread has a region of the file of its own and visits its blocks in a random order, none
+ * twice: no answer comes from the client's cache. */
 struct random_worker {
     pthread_t thread;
     uint32_t index;
@@ -123,8 +123,8 @@ static void *random_run(void *context)
     struct way_file *file = NULL;
     char data[RANDOM_BLOCK];
     way_fill(data, sizeof data, worker->index + 77);
-    worker->failed =
-        !way || way->ops->open(way, worker->path, worker->writing ? WAY_UPDATE : WAY_READ, 0, &file);
+    worker->failed = !way || way->ops->open(way, worker->path,
+                                            worker->writing ? WAY_UPDATE : WAY_READ, 0, &file);
     pthread_barrier_wait(&barrier);
     double end = clock_seconds() + worker->options->seconds;
     for (uint32_t index = 0; !worker->failed && index < worker->blocks; index++) {
@@ -139,7 +139,8 @@ static void *random_run(void *context)
     }
     pthread_barrier_wait(&barrier);
     if (file) {
-        (void)way->ops->close_file(way, file); /* what mattered was synced, and its result looked at */
+        (void)way->ops->close_file(way,
+                                   file); /* what mattered was synced, and its result looked at */
     }
     if (way) {
         way->ops->close(way);

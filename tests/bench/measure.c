@@ -1,9 +1,11 @@
 /*
- * measure: the workloads of `make bench` and `make demo`, the same for a directory and for an NFSv3 export.
+ * measure: the workloads of `make bench` and `make demo`, the same for a directory and for an NFSv3
+ * export.
  *
  *     measure [options] TARGET COMMAND [ARGUMENT…]
  *
- * TARGET is a directory, or nfs://HOST/EXPORT. Each measurement prints one line of name=value pairs.
+ * TARGET is a directory, or nfs://HOST/EXPORT. Each measurement prints one line of name=value
+ * pairs.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -23,13 +25,15 @@ static const struct command {
     const char *does;
 } commands[] = {
     {"small", 1, measure_small, "DIR: create, stat, read, list, rename, unlink small files"},
-    {"growth", 1, measure_growth, "DIR: create and stat in a directory before and after it has grown"},
+    {"growth", 1, measure_growth,
+     "DIR: create and stat in a directory before and after it has grown"},
     {"stream-write", 1, measure_stream_write, "FILE: write -m MiB from the start, then fsync"},
     {"stream-read", 1, measure_stream_read, "FILE: read it from the start"},
     {"random-write", 1, measure_random_write, "FILE: write 4 KiB and fsync, at random places"},
     {"random-read", 1, measure_random_read, "FILE: read 4 KiB at random places, none twice"},
     {"unlink", 1, measure_unlink, "FILE"},
-    {"steady", 1, measure_steady, "DIR: all kinds of operations for -l seconds, with every result checked"},
+    {"steady", 1, measure_steady,
+     "DIR: all kinds of operations for -l seconds, with every result checked"},
     {"put", 2, tree_put, "SOURCE DIR: copy a local tree in"},
     {"get", 1, tree_get, "DIR: read every file of a tree"},
     {"list", 1, tree_list, "DIR: list a tree with all attributes"},
@@ -60,10 +64,11 @@ void phase_print(struct phase *phase)
         p99 = (double)phase->latencies[count * 99 / 100];
         max = (double)phase->latencies[count - 1];
     }
-    printf("phase=%s ops=%llu secs=%.4f ops_s=%.1f p50_us=%.0f p99_us=%.0f max_us=%.0f errors=%llu\n",
-           phase->name, (unsigned long long)phase->operations, phase->seconds,
-           phase->seconds > 0 ? (double)phase->operations / phase->seconds : 0.0, p50, p99, max,
-           (unsigned long long)phase->errors);
+    printf(
+        "phase=%s ops=%llu secs=%.4f ops_s=%.1f p50_us=%.0f p99_us=%.0f max_us=%.0f errors=%llu\n",
+        phase->name, (unsigned long long)phase->operations, phase->seconds,
+        phase->seconds > 0 ? (double)phase->operations / phase->seconds : 0.0, p50, p99, max,
+        (unsigned long long)phase->errors);
     fflush(stdout);
 }
 
@@ -118,16 +123,35 @@ int main(int argc, char **argv)
     };
     for (int option; (option = getopt(argc, argv, "n:s:d:t:m:l:p:x:a")) != -1;) {
         switch (option) {
-        case 'n': options.files = number(optarg); break;
-        case 's': options.size = number(optarg); break;
-        case 'd': options.directories = number(optarg); break;
-        case 't': options.threads = number(optarg); break;
-        case 'm': options.mebibytes = number(optarg); break;
-        case 'l': options.seconds = number(optarg); break;
-        case 'p': options.phases = optarg; break;
-        case 'x': options.exclude = optarg; break;
-        case 'a': options.attributes = 1; break;
-        default: return usage();
+        case 'n':
+            options.files = number(optarg);
+            break;
+        case 's':
+            options.size = number(optarg);
+            break;
+        case 'd':
+            options.directories = number(optarg);
+            break;
+        case 't':
+            options.threads = number(optarg);
+            break;
+        case 'm':
+            options.mebibytes = number(optarg);
+            break;
+        case 'l':
+            options.seconds = number(optarg);
+            break;
+        case 'p':
+            options.phases = optarg;
+            break;
+        case 'x':
+            options.exclude = optarg;
+            break;
+        case 'a':
+            options.attributes = 1;
+            break;
+        default:
+            return usage();
         }
     }
     if (argc - optind < 2) {

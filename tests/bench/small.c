@@ -1,6 +1,6 @@
 /*
- * Small files: create, stat, read, list, rename, unlink, each phase by all threads at once; and growth, which
- * shows whether an operation costs more in a directory that has become large.
+ * Small files: create, stat, read, list, rename, unlink, each phase by all threads at once; and
+ * growth, which shows whether an operation costs more in a directory that has become large.
  *
  * Thread t owns the directories d with d % threads == t, so that no two threads share a directory.
  *
@@ -286,11 +286,13 @@ int measure_small(const struct options *options, char **arguments)
     return failed;
 }
 
-/* ---- growth ------------------------------------------------------------------------------------ */
+/* ---- growth ------------------------------------------------------------------------------------
+ */
 
 enum { GROWTH_SAMPLE = 1000 };
 
-static int growth_sample(struct way *way, const char *directory, uint32_t from, const char *names[2])
+static int growth_sample(struct way *way, const char *directory, uint32_t from,
+                         const char *names[2])
 {
     char path[PATH_SIZE], data[16] = "growth";
     float latencies[GROWTH_SAMPLE];
@@ -316,7 +318,8 @@ static int growth_sample(struct way *way, const char *directory, uint32_t from, 
     return 0;
 }
 
-/* Create and stat 1,000 files in an empty directory, fill it up to -n or for -l seconds, and again. */
+/* Create and stat 1,000 files in an empty directory, fill it up to -n or for -l seconds, and again.
+ */
 int measure_growth(const struct options *options, char **arguments)
 {
     const char *directory = arguments[0];

@@ -1,7 +1,7 @@
 /*
- * A client that works steadily for -l seconds while others kill daemons: writes with and without fsync, files
- * made, renamed and removed, contents read back. Any error, and anything that is not as it was
- * acknowledged, is a failure; the longest wait of any one operation is reported.
+ * A client that works steadily for -l seconds while others kill daemons: writes with and without
+ * fsync, files made, renamed and removed, contents read back. Any error, and anything that is not
+ * as it was acknowledged, is a failure; the longest wait of any one operation is reported.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -87,7 +87,8 @@ static int check_record(struct steady *steady, uint32_t index)
     return done(steady, "read", since, count == RECORD ? 0 : count < 0 ? count : -EIO);
 }
 
-static void steady_path(const struct steady *steady, const char *kind, uint32_t round, char *out_path)
+static void steady_path(const struct steady *steady, const char *kind, uint32_t round,
+                        char *out_path)
 {
     snprintf(out_path, PATH_SIZE, "%s/%s%07u", steady->directory, kind, round);
 }
@@ -107,7 +108,9 @@ static int make_file(struct steady *steady)
     int count = way->ops->write(way, file, 0, &steady->round, sizeof steady->round);
     int closed = way->ops->close_file(way, file);
     status = done(steady, "write of a new file", since,
-                  count == sizeof steady->round ? closed : count < 0 ? count : -EIO);
+                  count == sizeof steady->round ? closed
+                  : count < 0                   ? count
+                                                : -EIO);
     if (status) {
         return status;
     }
@@ -135,7 +138,9 @@ static int remove_file(struct steady *steady, uint32_t round)
         return -EIO;
     }
     status = done(steady, "read of a small file", since,
-                  count == sizeof contents ? closed : count < 0 ? count : -EIO);
+                  count == sizeof contents ? closed
+                  : count < 0              ? count
+                                           : -EIO);
     if (status) {
         return status;
     }

@@ -23,7 +23,8 @@ struct tree {
     uint64_t files, bytes;
 };
 
-/* ---- a directory's entries in the order of names: the same order everywhere -------------------- */
+/* ---- a directory's entries in the order of names: the same order everywhere --------------------
+ */
 
 struct entry {
     char *name;
@@ -143,7 +144,8 @@ static int tree_run(const struct options *options, const char *name, const char 
     return status != 0;
 }
 
-/* ---- put: the target of options is the directory to copy into ---------------------------------- */
+/* ---- put: the target of options is the directory to copy into ----------------------------------
+ */
 
 static int put_file(struct tree *tree, const char *path, const struct way_attr *attr)
 {
@@ -209,7 +211,8 @@ int tree_put(const struct options *options, char **arguments)
     return tree_run(options, "put", arguments[0], arguments[1], put_visit, NULL);
 }
 
-/* ---- get, list, remove --------------------------------------------------------------------------- */
+/* ---- get, list, remove
+ * --------------------------------------------------------------------------- */
 
 static int get_visit(struct tree *tree, const char *path, const struct way_attr *attr)
 {
@@ -272,7 +275,8 @@ int tree_remove(const struct options *options, char **arguments)
     return status != 0;
 }
 
-/* ---- sums ---------------------------------------------------------------------------------------- */
+/* ---- sums
+ * ---------------------------------------------------------------------------------------- */
 
 static int file_sum(struct tree *tree, const char *path, char out_text[2 * EVP_MAX_MD_SIZE + 1])
 {

@@ -1,6 +1,6 @@
 /*
- * A way to the files that are measured: a directory by system calls, or an NFSv3 export by libnfs, a client
- * that did not grow with our server. Everything measured is written once, over this table.
+ * A way to the files that are measured: a directory by system calls, or an NFSv3 export by libnfs,
+ * a client that did not grow with our server. Everything measured is written once, over this table.
  *
  * Paths begin with "/" and are relative to the target. A way belongs to one thread.
  *
@@ -42,13 +42,15 @@ struct way_ops {
     int (*set_mtime)(struct way *way, const char *path, uint64_t seconds);
     int (*open)(struct way *way, const char *path, enum way_open_how how, uint32_t mode,
                 struct way_file **out_file);
-    int (*read)(struct way *way, struct way_file *file, uint64_t offset, void *data, uint32_t count);
+    int (*read)(struct way *way, struct way_file *file, uint64_t offset, void *data,
+                uint32_t count);
     int (*write)(struct way *way, struct way_file *file, uint64_t offset, const void *data,
                  uint32_t count);
     int (*sync)(struct way *way, struct way_file *file);
     int (*close_file)(struct way *way, struct way_file *file);
     /* Read or write bytes from the start, several blocks in flight where the way has that. */
-    int (*stream)(struct way *way, struct way_file *file, bool writing, uint64_t bytes, uint32_t block);
+    int (*stream)(struct way *way, struct way_file *file, bool writing, uint64_t bytes,
+                  uint32_t block);
     /* A client over NFS commits before close, as the kernel's does; a directory need not. */
     bool sync_on_close;
 };

@@ -1,6 +1,6 @@
 /*
- * An NFSv3 export as a way, by libnfs. Its ports are found through the portmapper, as a mount finds them,
- * unless the URL names them. libnfs looks up every component of a path on every call: what is
+ * An NFSv3 export as a way, by libnfs. Its ports are found through the portmapper, as a mount finds
+ * them, unless the URL names them. libnfs looks up every component of a path on every call: what is
  * measured here is two LOOKUPs per operation slower than a kernel client, which remembers names.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -80,7 +80,7 @@ static int nfs_way_stat(struct way *way, const char *path, struct way_attr *out_
 /* libnfs gives the type apart from the permission bits; NF3 numbers of RFC 1813 section 2.6. */
 static uint32_t mode_of_entry(const struct nfsdirent *entry)
 {
-    static const uint32_t types[] = {0,       S_IFREG,  S_IFDIR, S_IFBLK,
+    static const uint32_t types[] = {0,       S_IFREG, S_IFDIR,  S_IFBLK,
                                      S_IFCHR, S_IFLNK, S_IFSOCK, S_IFIFO};
     uint32_t type = entry->type < sizeof types / sizeof *types ? types[entry->type] : 0;
     return (entry->mode & 07777U) | type;

@@ -1,9 +1,10 @@
 /*
  * What write() acknowledged, and nothing else: acknowledged MOUNT SHADOW SEED OPERATIONS PID…
  *
- * Does OPERATIONS random changes in the mount, each first in SHADOW, a plain directory. In the instruction after the
- * last one, most often a write(), has returned, it kills every process named with SIGKILL.
- * SHADOW then is what three bricks must hold. Nothing is synced, and no descriptor is closed before.
+ * Does OPERATIONS random changes in the mount, each first in SHADOW, a plain directory. In the
+ * instruction after the last one, most often a write(), has returned, it kills every process named
+ * with SIGKILL. SHADOW then is what three bricks must hold. Nothing is synced, and no descriptor is
+ * closed before.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -1,9 +1,10 @@
 /*
  * What no client sends: garbage PORT SEED COUNT [udp]
  *
- * COUNT connections (or datagrams) to 127.0.0.1:PORT, each with one kind of nonsense: noise, records longer than any limit,
- * records without end, cut off in the middle, calls whose header is right and whose arguments are not.
- * The answers are read and thrown away: what matters is who is still alive afterwards.
+ * COUNT connections (or datagrams) to 127.0.0.1:PORT, each with one kind of nonsense: noise,
+ * records longer than any limit, records without end, cut off in the middle, calls whose header is
+ * right and whose arguments are not. The answers are read and thrown away: what matters is who is
+ * still alive afterwards.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -52,8 +53,8 @@ static void put_words(struct message *message, uint32_t count)
 
 static void put_call(struct message *message)
 {
-    static const uint32_t programs[] = {100000, 100003, 100005, 100021, 100227, 0x20545601,
-                                        0x20545602, 0x20545603, 0x20545604, 0x20545605};
+    static const uint32_t programs[] = {100000,     100003,     100005,     100021,     100227,
+                                        0x20545601, 0x20545602, 0x20545603, 0x20545604, 0x20545605};
     put_word(message, random_next());
     put_word(message, random_next() % 16 ? 0 : random_next()); /* CALL */
     put_word(message, random_next() % 16 ? 2 : random_next()); /* RPC version */
