@@ -94,13 +94,13 @@ uint32_t permission_rights(const struct attr *attr, const struct cred *cred, uin
     bool is_directory = attr->type == OBJECT_DIRECTORY;
     uint32_t granted = 0;
     if (bits & PERMISSION_READ) {
-        granted |= ACCESS_READ;
+        granted |= RIGHT_READ;
     }
     if (bits & PERMISSION_WRITE) {
-        granted |= ACCESS_MODIFY | ACCESS_EXTEND | (is_directory ? ACCESS_DELETE : 0u);
+        granted |= RIGHT_MODIFY | RIGHT_EXTEND | (is_directory ? RIGHT_DELETE : 0u);
     }
     if (bits & PERMISSION_EXECUTE) {
-        granted |= is_directory ? ACCESS_LOOKUP : ACCESS_EXECUTE;
+        granted |= is_directory ? RIGHT_LOOKUP : RIGHT_EXECUTE;
     }
     return granted & rights;
 }

@@ -1,22 +1,240 @@
 /*
- * The replicated volume. Only its place in volume_open exists so far.
+ * The replicated volume: a route to the primary, the requests under way, and the calls by which a
+ * brick takes back what it granted. One loop of threads drives it all.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "gateway/volume.h"
 
+#include "backend/base/scope.h"
+#include "gateway/retry.h"
+#include "gateway/route.h"
+
+#define THREADS_DEFAULT 2
+/* A frontend's recall may wait for its kernel; two, so that one that does holds up no other. */
+#define WORKERS 2
+#define CONNECT_MS_DEFAULT 10000
+
+struct replicated_volume {
+    struct volume volume; /* first */
+    struct rpc_loop *loop;
+    struct route route;
+    struct retry retry;
+    void (*recall)(void *context, const struct gfid *object, const struct gfid *parent,
+                   struct slice name);
+    void *recall_context;
+    uint64_t recalls; /* atomic */
+    struct rpc_program recall_program;
+    const struct rpc_program *programs[1];
+};
+
+/* ---- recalls --------------------------------------------------------------------------------- */
+
+struct recall {
+    struct replicated_volume *volume;
+    struct rpc_call *call;
+    struct recall_args arguments;
+};
+
+/* On a worker: the frontend drops what it holds, then the brick is told. */
+static void recall_run(void *context)
+{
+    struct recall *recall = context;
+    struct replicated_volume *volume = recall->volume;
+    const struct gfid *parent = &recall->arguments.parent;
+    volume->recall(volume->recall_context, &recall->arguments.object,
+                   gfid_is_none(parent) ? NULL : parent, slice_text(recall->arguments.name));
+    (void)__atomic_fetch_add(&volume->recalls, 1, __ATOMIC_RELAXED);
+    static const int done = 0;
+    rpc_call_reply(recall->call, (xdrproc_t)xdr_int, &done, NULL);
+    xdr_free((xdrproc_t)xdr_recall_args, (char *)&recall->arguments);
+    free(recall);
+}
+
+static void recall_called(struct rpc_call *call, void *context)
+{
+    struct recall *recall = calloc(1, sizeof(*recall));
+    if (!recall) {
+        rpc_call_drop(call); /* the brick waits until the grant has run out */
+        return;
+    }
+    if (rpc_call_decode(call, (xdrproc_t)xdr_recall_args, &recall->arguments, NULL)) {
+        xdr_free((xdrproc_t)xdr_recall_args, (char *)&recall->arguments);
+        free(recall);
+        rpc_call_garbage(call);
+        return;
+    }
+    recall->volume = context;
+    recall->call = call;
+    rpc_offload(recall->volume->loop, recall_run, recall);
+}
+
+static const struct rpc_procedure recall_procedures[] = {
+    [RECALL] = {.name = "RECALL", .handler = recall_called},
+};
+
+/* ---- the volume ------------------------------------------------------------------------------ */
+
+static void replicated_submit(struct volume *volume, struct volume_request *request)
+{
+    retry_submit(&((struct replicated_volume *)volume)->retry, request);
+}
+
+static void replicated_cancel(struct volume *volume, struct volume_request *request)
+{
+    retry_cancel(&((struct replicated_volume *)volume)->retry, request, -EINTR);
+}
+
+static void replicated_cancel_all(struct volume *volume, int status)
+{
+    retry_cancel_all(&((struct replicated_volume *)volume)->retry, status);
+}
+
+static bool replicated_answers(const struct volume *volume)
+{
+    return retry_answers(&((const struct replicated_volume *)volume)->retry);
+}
+
+static void replicated_release(struct volume_request *request)
+{
+    rpc_reply_release(request->kept);
+}
+
+static void replicated_stats(const struct volume *volume, struct volume_stats *out_stats)
+{
+    /* The lock is taken, the volume stays as it is. */
+    struct replicated_volume *replicated = (struct replicated_volume *)(uintptr_t)volume;
+    out_stats->recalls = __atomic_load_n(&replicated->recalls, __ATOMIC_RELAXED);
+    AUTO_LOCK(&replicated->route.lock);
+    out_stats->retries = replicated->retry.resent;
+    out_stats->reconnects = replicated->route.readied ? replicated->route.readied - 1 : 0;
+}
+
+static void replicated_free(struct replicated_volume *replicated)
+{
+    rpc_loop_free(replicated->loop);
+    free(replicated);
+}
+
+/* In order: nothing new is dialled, nothing is under way, no thread runs, nothing is left. */
+static void replicated_close(struct volume *volume)
+{
+    struct replicated_volume *replicated = (struct replicated_volume *)volume;
+    route_close(&replicated->route);
+    retry_cancel_all(&replicated->retry, -EINTR);
+    rpc_loop_stop(replicated->loop);
+    retry_cancel_all(&replicated->retry, -EINTR);
+    retry_release(&replicated->retry);
+    route_release(&replicated->route);
+    replicated_free(replicated);
+}
+
+static const struct volume_ops replicated_volume_ops = {
+    .submit = replicated_submit,
+    .cancel = replicated_cancel,
+    .cancel_all = replicated_cancel_all,
+    .answers = replicated_answers,
+    .release = replicated_release,
+    .stats = replicated_stats,
+    .close = replicated_close,
+};
+
+static void ready(void *context)
+{
+    retry_resume(&((struct replicated_volume *)context)->retry);
+}
+
+static void tick(void *context)
+{
+    struct replicated_volume *replicated = context;
+    route_step(&replicated->route);
+    retry_tick(&replicated->retry);
+}
+
+/* ---- open ------------------------------------------------------------------------------------ */
+
+static int init_route(struct replicated_volume *replicated, const char *hosts, const char *name,
+                      const struct volume_options *options)
+{
+    replicated->recall = options->recall;
+    replicated->recall_context = options->recall_context;
+    replicated->recall_program = (struct rpc_program){
+        .program = TRIVET_RECALL,
+        .version = TRIVET_RECALL_V1,
+        .procedures = recall_procedures,
+        .procedure_count = sizeof(recall_procedures) / sizeof(recall_procedures[0]),
+        .context = replicated,
+    };
+    replicated->programs[0] = &replicated->recall_program;
+    const struct route_options route_options = {
+        .loop = replicated->loop,
+        .hosts = hosts,
+        .name = name,
+        .client_name = options->client_name,
+        .programs = replicated->programs,
+        .program_count = options->recall ? 1 : 0,
+        .ready = ready,
+        .context = replicated,
+    };
+    return route_init(&replicated->route, &route_options);
+}
+
+static int start(struct replicated_volume *replicated, const struct volume_options *options,
+                 char *out_error, size_t size)
+{
+    int status = rpc_loop_every(replicated->loop, RETRY_MS_MIN, tick, replicated);
+    if (status == 0) {
+        status = rpc_loop_start(replicated->loop);
+    }
+    if (status) {
+        volume_explain(out_error, size, "threads cannot be started: %s", error_text(status));
+        return status;
+    }
+    route_step(&replicated->route);
+    unsigned timeout_ms = options->connect_timeout_ms;
+    status = route_wait(&replicated->route, timeout_ms ? timeout_ms : CONNECT_MS_DEFAULT);
+    if (status) {
+        route_explain(&replicated->route, status, out_error, size);
+        return status;
+    }
+    {
+        AUTO_LOCK(&replicated->route.lock);
+        replicated->volume.spec = replicated->route.spec;
+    }
+    retry_tick(&replicated->retry); /* so that it answers from the first moment */
+    return 0;
+}
+
 int replicated_volume_open(const char *hosts, const char *name,
                            const struct volume_options *options, struct volume **out_volume,
                            char *out_error, size_t size)
 {
-    (void)options;
-    (void)out_volume;
-    volume_explain(out_error, size, "%s:/%s: this build opens only local:/DIR", hosts, name);
-    return -EOPNOTSUPP;
-}
-
-int memory_volume_open(struct volume **out_volume)
-{
-    (void)out_volume;
-    return -EOPNOTSUPP;
+    struct replicated_volume *replicated = calloc(1, sizeof(*replicated));
+    if (!replicated) {
+        return -ENOMEM;
+    }
+    replicated->volume.ops = &replicated_volume_ops;
+    int status = rpc_loop_new(options->threads ? options->threads : THREADS_DEFAULT, WORKERS,
+                              &replicated->loop);
+    if (status) {
+        volume_explain(out_error, size, "no event loop: %s", error_text(status));
+        free(replicated);
+        return status;
+    }
+    status = init_route(replicated, hosts, name, options);
+    if (status) {
+        volume_explain(out_error, size,
+                       "\"%s\" is no list of hosts; write HOST, HOST:PORT or [V6]:PORT, at most %d, "
+                       "with commas between", hosts, MANAGEMENT_HOSTS_MAX - SET_MEMBERS_MAX);
+        replicated_free(replicated);
+        return status;
+    }
+    retry_init(&replicated->retry, &replicated->route, options->wait_timeout_ms);
+    status = start(replicated, options, out_error, size);
+    if (status) {
+        replicated_close(&replicated->volume);
+        return status;
+    }
+    *out_volume = &replicated->volume;
+    return 0;
 }
