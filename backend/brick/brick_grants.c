@@ -229,9 +229,9 @@ static void recall_answered(struct rpc_reply *reply, void *context)
     pthread_mutex_lock(&grants->mutex);
     if (recall->listed && reply->status == 0) {
         last = recall_end(grants, recall);
-        recall_put(recall);
+        recall->refs--; /* the list's; a client that failed to answer leaves it waiting */
     }
-    recall_put(recall); /* a client that failed to answer keeps the list waiting for its end */
+    recall_put(recall);
     pthread_mutex_unlock(&grants->mutex);
     if (last) {
         grants->released(grants->context, index);
