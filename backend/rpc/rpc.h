@@ -116,7 +116,8 @@ const struct sockaddr *rpc_call_peer(const struct rpc_call *call);
 struct slice rpc_call_arguments(const struct rpc_call *call);
 
 /*
- * Decode the arguments. Strings are allocated by XDR: xdr_free them. out_rest (may be NULL) gets the
+ * Decode the arguments into memory that was cleared. Strings are allocated by XDR: xdr_free them; on
+ * failure they are already. out_rest (may be NULL) gets the
  * undecoded bytes behind, which stay valid until the call is answered.
  *
  * Fails: -E_BAD_MESSAGE; the caller then answers with rpc_call_garbage.
@@ -131,8 +132,8 @@ int rpc_call_decode(struct rpc_call *call, xdrproc_t decode, void *out_arguments
 int rpc_bulk(struct slice rest, struct slice *out_bulk);
 
 /*
- * Answer: the encoded result and, unless bulk is NULL, bulk as an XDR opaque behind it. The bytes
- * are copied or sent before return. An answer that cannot be encoded becomes SYSTEM_ERR.
+ * Answer: the encoded result (encode NULL: none) and, unless bulk is NULL, bulk as an XDR opaque
+ * behind it. The bytes are copied or sent before return. An answer that cannot be encoded becomes SYSTEM_ERR.
  */
 void rpc_call_reply(struct rpc_call *call, xdrproc_t encode, const void *result,
                     const struct slice *bulk);
@@ -145,7 +146,8 @@ void rpc_call_drop(struct rpc_call *call);                             /* stay s
 /* ---- calling ------------------------------------------------------------------------------- */
 
 /*
- * Dial in the background. opened runs when connected; closed runs, once, when the connection is
+ * Dial in the background. A literal address is taken as it is; a name is looked up before return,
+ * which may wait for a name server. opened runs when connected; closed runs, once, when the connection is
  * lost or could not be made (rpc_connection_error says why). service may serve no programs.
  *
  * Owns:  the caller holds one reference to *out_connection: rpc_connection_put.
@@ -179,8 +181,8 @@ typedef void rpc_callback(struct rpc_reply *reply, void *context);
  * Call. The callback runs exactly once, on a loop thread, or before return if the connection is
  * already lost. Calls of one connection are sent in the order of rpc_call_start.
  *
- * credentials NULL: AUTH_NONE. bulk (may be NULL) goes out as an XDR opaque behind the arguments and
- * is copied or sent before return. timeout_ms 0: until the connection is lost.
+ * credentials NULL: AUTH_NONE. encode NULL: no arguments. bulk (may be NULL) goes out as an XDR
+ * opaque behind the arguments and is copied or sent before return. timeout_ms 0: until the connection is lost.
  *
  * Fails: -E_OVERLOADED (SEND_QUEUE_MAX), -E_BAD_MESSAGE (cannot be encoded); no callback then.
  */
@@ -196,7 +198,7 @@ struct rpc_call_request {
 };
 int rpc_call_start(struct rpc_connection *connection, const struct rpc_call_request *request);
 
-/* Decode a reply's body, as rpc_call_decode does. */
+/* Decode a reply's body, as rpc_call_decode does (NULL: it is void). */
 int rpc_reply_decode(const struct rpc_reply *reply, xdrproc_t decode, void *out_result,
                      struct slice *out_rest);
 /* Keep the bytes of the reply beyond the callback; free with rpc_reply_release. */
