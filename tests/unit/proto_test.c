@@ -454,7 +454,10 @@ static void test_names_are_told_from_others(void)
     CU_ASSERT_FALSE(name_is_good(slice_text("")));
 }
 
-#define TEST(function) {#function, function}
+#define TEST(function)                                                                             \
+    {                                                                                              \
+#function, function                                                                        \
+    }
 
 int main(void)
 {
