@@ -15,12 +15,18 @@ NFS=nfs://127.0.0.1/gv0
 cluster_test()
 {
     isolate "$@"
-    WORK=$(mktemp -d "${TMPDIR:-/tmp}/c-XXXXXX") || exit 1
+    cluster_paths "${TMPDIR:-/tmp}/c"
+    trap cluster_end EXIT
+    trap 'exit 143' TERM INT HUP
+}
+
+# cluster_paths PREFIX: where everything of this cluster lies. Short: a socket's path has 107 bytes.
+cluster_paths()
+{
+    WORK=$(mktemp -d "$1-XXXXXX") || exit 1
     STATE=$WORK/state RUN=$WORK/run MNT=$WORK/mnt LOGS=$WORK/log
     BRICKS=("$WORK/b1" "$WORK/b2" "$WORK/b3")
     mkdir "$STATE" "$RUN" "$MNT" "$LOGS"
-    trap cluster_end EXIT
-    trap 'exit 143' TERM INT HUP
 }
 
 step()
