@@ -21,7 +21,7 @@ list_files()
         echo "644 $header $root/include/trivet/$header"
     done
     for page in $(find backend frontends gateway mgmt etc -name '*.[1-8]' | sort); do
-        echo "644 $page $root/share/man/man${page##*.}/$(basename "$page")"
+        echo "644 $page $root/share/man/man${page##*.}/$(basename "$page" | tr _ -)"
     done
     for name in $(find etc -maxdepth 1 -name '*.conf' | sort); do
         echo "644 $name $etc/trivet/$(basename "$name")"

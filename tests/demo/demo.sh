@@ -108,7 +108,7 @@ copy_out()
 names_over_nfs()
 {
     nfs-ls -R "$NFS/tree?version=3" | awk '{ $1 = $2 = $3 = $4 = $5 = ""; sub(/^ +/, ""); print }' |
-        sed -E 's|^/*(tree/)?||' | LC_ALL=C sort
+        sed 's|^/*||' | LC_ALL=C sort
 }
 
 compare_names()
