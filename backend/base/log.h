@@ -2,7 +2,7 @@
  * The log: one line an event, to standard error (which a supervisor redirects to a file).
  * Libraries do not log; the layer that decides does, once, and says what to do.
  *
- *     2026-11-20T13:12:01.123456Z trivet-brick[412] WARN brick gv0-1: lost the primary 127.0.0.1:49152
+ *     2026-11-20T13:12:01.123456Z trivet-brick[412] WARN brick gv0-1: lost the primary 127.0.0.1
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -27,8 +27,9 @@ struct cred {
 enum op_id_kind {
     OP_ID_NONE = 0,    /* not remembered: reads */
     OP_ID_SESSION = 1, /* client, slot, sequence: a slot's sequence rises by one per operation */
-    OP_ID_DERIVED = 2  /* client is a hash of the NFS client's address, slot its xid, sequence a hash
-                          of the request: any gateway derives the same id from the same request */
+    /* client is a hash of the NFS client's address, slot its xid, sequence a hash of the request:
+     * any gateway derives the same id from the same request */
+    OP_ID_DERIVED = 2
 };
 
 struct op_id {

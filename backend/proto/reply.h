@@ -28,9 +28,11 @@ enum access_bits { /* RFC 1813 section 3.3.4; the rights of ACCESS */
 struct reply {
     int32_t status;    /* 0 or a negative code; on failure attributes may still be present */
     uint64_t view;     /* the view it was answered in */
-    uint32_t grant_ms; /* how long, from sending the request, object and name may be cached; 0: not */
+    /* How long, from sending the request, object and name may be cached; 0: not. */
+    uint32_t grant_ms;
 
-    struct attr object; /* after the operation: the object looked up, made, read, changed, removed */
+    /* After the operation: the object looked up, made, read, changed, removed. */
+    struct attr object;
     struct attr parent; /* after: the directory that holds the name (RENAME: the first) */
     struct attr parent2; /* after: RENAME's second directory; LINK and others: absent */
     struct attr_before object_before;
