@@ -274,13 +274,14 @@ static int parent_of(struct local_tree *tree, int fd, struct gfid *out_parent)
 static int attr_fill(struct local_tree *tree, int fd, const struct statx *from,
                      const struct gfid *gfid, struct attr *out_attr)
 {
+    struct gfid own = *gfid; /* gfid may be out_attr's */
     attr_of(from, out_attr);
-    out_attr->gfid = *gfid;
+    out_attr->gfid = own;
     if (out_attr->type != OBJECT_DIRECTORY) {
         return 0;
     }
-    if (gfid_is_root(gfid)) {
-        out_attr->parent = *gfid;
+    if (gfid_is_root(&own)) {
+        out_attr->parent = own;
         return 0;
     }
     return parent_of(tree, fd, &out_attr->parent);

@@ -59,7 +59,6 @@ static void recall_called(struct rpc_call *call, void *context)
         return;
     }
     if (rpc_call_decode(call, (xdrproc_t)xdr_recall_args, &recall->arguments, NULL)) {
-        xdr_free((xdrproc_t)xdr_recall_args, (char *)&recall->arguments);
         free(recall);
         rpc_call_garbage(call);
         return;

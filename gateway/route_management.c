@@ -68,7 +68,7 @@ static bool take_answer(struct route *route, int status, const struct mgmt_volum
 
 static void answered(struct route *route, struct rpc_reply *reply, bool is_watch)
 {
-    struct mgmt_volume_reply answer; /* decoding it allocates nothing */
+    struct mgmt_volume_reply answer = {0}; /* decoding it allocates nothing */
     int status = reply->status;
     if (status == 0) {
         status = rpc_reply_decode(reply, (xdrproc_t)xdr_mgmt_volume_reply, &answer, NULL);

@@ -44,7 +44,7 @@ static bool take_hello(struct route *route, int status, const struct brick_hello
 static void hello_answered(struct rpc_reply *reply, void *context)
 {
     struct route *route = context;
-    struct brick_hello_reply answer; /* decoding it allocates nothing */
+    struct brick_hello_reply answer = {0}; /* decoding it allocates nothing */
     int status = reply->status;
     if (status == 0) {
         status = rpc_reply_decode(reply, (xdrproc_t)xdr_brick_hello_reply, &answer, NULL);
