@@ -424,6 +424,7 @@ int replica_driver_new(struct rpc_loop *loop, struct store *store, struct clock 
     atomic_store(&driver->committed, committed);
     for (uint32_t i = 0; i < SET_MEMBERS_MAX; i++) {
         driver->peers[i].bytes_free = UINT64_MAX;
+        driver->peers[i].next = 1; /* nothing to send */
     }
     refresh_bytes_free(driver);
     remember_log(driver, &position);
