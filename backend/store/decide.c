@@ -1,0 +1,140 @@
+/*
+ * Deciding: the entry point and what the families share.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "backend/store/decide.h"
+
+#include <sys/stat.h>
+#include "backend/base/check.h"
+#include "backend/base/errors.h"
+#include "backend/base/scope.h"
+
+#define BLOCK_SIZE UINT64_C(4096)
+/* What an entry adds to its directory's size: as much as it is in ext4 with a name of 24 bytes. */
+#define ENTRY_SIZE 32
+
+int decide(struct index *index, const struct mutation *mutation, const struct decision *decision,
+           struct operation *out_operation)
+{
+    static int (*const families[])(struct deciding *) = {
+        [MUTATION_WRITE] = decide_write,   [MUTATION_SETATTR] = decide_setattr,
+        [MUTATION_MAKE] = decide_make,     [MUTATION_LINK] = decide_link,
+        [MUTATION_REMOVE] = decide_remove, [MUTATION_RMDIR] = decide_remove,
+        [MUTATION_RENAME] = decide_rename,
+    };
+    PRE((size_t)mutation->kind < sizeof families / sizeof families[0]);
+    *out_operation = (struct operation){
+        .index = decision->index, .birth_view = decision->view, .id = mutation->id};
+    struct deciding deciding = {
+        .index = index, .mutation = mutation, .decision = decision, .operation = out_operation};
+    AUTO_LOCK(&index->mutex);
+    int result = families[mutation->kind](&deciding);
+    if (result) {
+        out_operation->kind = OPERATION_NONE;
+    }
+    return result;
+}
+
+int deciding_load(struct deciding *deciding, const struct gfid *gfid, struct object_record *record,
+                  struct attr *attr, struct attr_before *before)
+{
+    int result = index_object_get(deciding->index, gfid, record);
+    if (result) {
+        return result;
+    }
+    *attr = record->attr;
+    *before = (struct attr_before){
+        .present = true, .size = attr->size, .mtime = attr->mtime, .ctime = attr->ctime};
+    return 0;
+}
+
+int deciding_load_directory(struct deciding *deciding, const struct gfid *gfid,
+                            struct object_record *record, struct attr *attr,
+                            struct attr_before *before)
+{
+    int result = deciding_load(deciding, gfid, record, attr, before);
+    return !result && record->attr.type != OBJECT_DIRECTORY ? -ENOTDIR : result;
+}
+
+int name_check(struct slice name, int if_dots)
+{
+    if (name.size == 0) {
+        return -EINVAL;
+    }
+    if (name.size > NAME_SIZE_MAX) {
+        return -ENAMETOOLONG;
+    }
+    if (memchr(name.data, '/', name.size) || memchr(name.data, '\0', name.size)) {
+        return -EINVAL;
+    }
+    bool dots = name.data[0] == '.' && (name.size == 1 || (name.size == 2 && name.data[1] == '.'));
+    return dots ? if_dots : 0;
+}
+
+/* The object's time of this operation: the clock's, but later than any that it had. */
+static struct timestamp time_after(const struct timestamp *last, const struct decision *decision)
+{
+    struct timestamp now = {.seconds = (int64_t)(decision->now_ns / NS_PER_S),
+                            .nanoseconds = (uint32_t)(decision->now_ns % NS_PER_S)};
+    if (timestamp_compare(&now, last) > 0) {
+        return now;
+    }
+    now = *last;
+    now.nanoseconds++;
+    if (now.nanoseconds == NS_PER_S) {
+        now.nanoseconds = 0;
+        now.seconds++;
+    }
+    return now;
+}
+
+void attr_touch(struct attr *attr, const struct decision *decision, bool contents)
+{
+    /* Only ctime is kept from going back: nobody can set it, whereas an mtime that was set to a
+     * day in the future has to come back when the file is written. */
+    attr->ctime = time_after(&attr->ctime, decision);
+    if (contents) {
+        attr->mtime = attr->ctime;
+    }
+    attr->change = decision->index;
+}
+
+uint64_t blocks_of(uint64_t size)
+{
+    return (size + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE;
+}
+
+void attr_touch_directory(struct attr *attr, const struct object_record *record, int entries,
+                          int subdirectories, const struct decision *decision)
+{
+    uint64_t bytes = (record->entries + (uint64_t)entries) * ENTRY_SIZE;
+    attr->size = bytes ? blocks_of(bytes) : BLOCK_SIZE;
+    attr->used = attr->size;
+    attr->nlink += (uint32_t)subdirectories;
+    attr_touch(attr, decision, true);
+}
+
+void attr_drop_privilege(struct operation *operation)
+{
+    struct attr *attr = &operation->object;
+    if (attr->type != OBJECT_FILE) {
+        return;
+    }
+    uint32_t drop = S_ISUID;
+    if (attr->mode & S_IXGRP) {
+        drop |= S_ISGID; /* without it the bit once meant mandatory locking */
+    }
+    if (attr->mode & drop) {
+        attr->mode &= ~drop;
+        operation->mask |= ATTR_MODE;
+    }
+}
+
+void attr_resize(struct attr *attr, uint64_t size)
+{
+    attr->size = size;
+    if (attr->used > blocks_of(size)) {
+        attr->used = blocks_of(size);
+    }
+}

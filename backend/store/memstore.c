@@ -1,0 +1,327 @@
+/*
+ * A store in memory, for the simulator: the index over tables in memory, decisions by the same code
+ * as on a disk, contents in pages and the log in two more tables.
+ *
+ * Threads: as store.h says; one mutex, the index's, guards all of it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "backend/base/bytes.h"
+#include "backend/base/check.h"
+#include "backend/base/errors.h"
+#include "backend/base/scope.h"
+#include "backend/store/indexed.h"
+
+#define PAGE_SIZE 4096
+#define PAGE_KEY_SIZE (GFID_SIZE + 8)
+/* What the imagined disk holds. */
+#define BYTES_TOTAL (UINT64_C(1) << 40)
+
+struct memory_store {
+    struct indexed_store base;
+    struct kv *kv; /* the index's */
+    struct store_identity identity;
+    struct view view; /* number 0: none yet */
+    uint64_t durable; /* operations up to here were synced */
+};
+
+static struct memory_store *memory_of(struct store *store)
+{
+    return (struct memory_store *)store;
+}
+
+/* ---- contents ------------------------------------------------------------------------------ */
+
+static struct slice page_key(const struct gfid *gfid, uint64_t page, uint8_t key[PAGE_KEY_SIZE])
+{
+    uint8_t *at = key;
+    bytes_put(&at, gfid->bytes, GFID_SIZE);
+    bytes_put_u64(&at, page);
+    return slice_of(key, PAGE_KEY_SIZE);
+}
+
+/* A page that is not there is a hole. */
+static int page_get(struct memory_store *memory, const struct gfid *gfid, uint64_t page,
+                    uint8_t out_page[PAGE_SIZE])
+{
+    uint8_t key[PAGE_KEY_SIZE];
+    struct slice value;
+    int result = memory->kv->ops->get(memory->kv, KV_CONTENTS, page_key(gfid, page, key), &value);
+    if (result == -ENOENT) {
+        memset(out_page, 0, PAGE_SIZE);
+        return 0;
+    }
+    if (!result) {
+        memcpy(out_page, value.data, PAGE_SIZE);
+    }
+    return result;
+}
+
+static int page_put(struct memory_store *memory, const struct gfid *gfid, uint64_t page,
+                    const uint8_t bytes[PAGE_SIZE])
+{
+    uint8_t key[PAGE_KEY_SIZE];
+    return memory->kv->ops->put(memory->kv, KV_CONTENTS, page_key(gfid, page, key),
+                                slice_of(bytes, PAGE_SIZE));
+}
+
+static int contents_write(struct memory_store *memory, const struct gfid *gfid, uint64_t offset,
+                          struct slice bytes)
+{
+    while (bytes.size > 0) {
+        uint8_t page[PAGE_SIZE];
+        size_t within = offset % PAGE_SIZE;
+        size_t part = PAGE_SIZE - within < bytes.size ? PAGE_SIZE - within : bytes.size;
+        int result = page_get(memory, gfid, offset / PAGE_SIZE, page);
+        if (!result) {
+            memcpy(page + within, bytes.data, part);
+            result = page_put(memory, gfid, offset / PAGE_SIZE, page);
+        }
+        if (result) {
+            return result;
+        }
+        offset += part;
+        bytes = slice_of(bytes.data + part, bytes.size - part);
+    }
+    return 0;
+}
+
+static int contents_truncate(struct memory_store *memory, const struct gfid *gfid, uint64_t size)
+{
+    uint8_t key[PAGE_KEY_SIZE];
+    uint8_t page[PAGE_SIZE];
+    struct slice found;
+    struct slice value;
+    uint64_t first = (size + PAGE_SIZE - 1) / PAGE_SIZE;
+    struct slice from = page_key(gfid, first, key);
+    int result = memory->kv->ops->seek(memory->kv, KV_CONTENTS, from, &found, &value);
+    while (!result && memcmp(found.data, gfid->bytes, GFID_SIZE) == 0) {
+        uint8_t going[PAGE_KEY_SIZE];
+        memcpy(going, found.data, sizeof going);
+        result = memory->kv->ops->remove(memory->kv, KV_CONTENTS, slice_of(going, sizeof going));
+        if (!result) {
+            result = memory->kv->ops->seek(memory->kv, KV_CONTENTS, from, &found, &value);
+        }
+    }
+    if (result && result != -ENOENT) {
+        return result;
+    }
+    if (size % PAGE_SIZE == 0) {
+        return 0;
+    }
+    struct slice last = page_key(gfid, size / PAGE_SIZE, key);
+    if (memory->kv->ops->get(memory->kv, KV_CONTENTS, last, &value)) {
+        return 0; /* a hole */
+    }
+    memcpy(page, value.data, PAGE_SIZE);
+    memset(page + size % PAGE_SIZE, 0, PAGE_SIZE - size % PAGE_SIZE);
+    return page_put(memory, gfid, size / PAGE_SIZE, page);
+}
+
+static int memory_read(struct store *store, const struct gfid *gfid, uint64_t offset,
+                       uint32_t count, bool no_wait, uint8_t *buffer, uint32_t *out_count)
+{
+    struct memory_store *memory = memory_of(store);
+    struct index *index = memory->base.index;
+    struct object_record record;
+    (void)no_wait; /* everything is in memory */
+    AUTO_LOCK(&index->mutex);
+    int result = index_object_get(index, gfid, &record);
+    if (result) {
+        return result;
+    }
+    if (record.attr.type != OBJECT_FILE) {
+        return record.attr.type == OBJECT_DIRECTORY ? -EISDIR : -EINVAL;
+    }
+    uint64_t left = offset < record.attr.size ? record.attr.size - offset : 0;
+    uint32_t total = left < count ? (uint32_t)left : count;
+    for (uint32_t done = 0; done < total;) {
+        uint8_t page[PAGE_SIZE];
+        size_t within = (offset + done) % PAGE_SIZE;
+        uint32_t part = (uint32_t)(PAGE_SIZE - within);
+        part = part < total - done ? part : total - done;
+        result = page_get(memory, gfid, (offset + done) / PAGE_SIZE, page);
+        if (result) {
+            return result;
+        }
+        memcpy(buffer + done, page + within, part);
+        done += part;
+    }
+    *out_count = total;
+    return 0;
+}
+
+/* ---- mutations ----------------------------------------------------------------------------- */
+
+static struct slice record_key(uint64_t index, uint8_t key[8])
+{
+    uint8_t *at = key;
+    bytes_put_u64(&at, index);
+    return slice_of(key, 8);
+}
+
+static int memory_sequence(struct store *store, const struct operation *operation,
+                           struct slice record)
+{
+    struct memory_store *memory = memory_of(store);
+    struct index *index = memory->base.index;
+    uint8_t key[8];
+    AUTO_LOCK(&index->mutex);
+    int result =
+        memory->kv->ops->put(memory->kv, KV_RECORDS, record_key(operation->index, key), record);
+    return result ? result : index_sequence(index, operation);
+}
+
+static const struct gfid *gone(const struct operation *operation)
+{
+    const struct attr *lost =
+        operation->kind == OPERATION_RENAME ? &operation->replaced : &operation->object;
+    return lost->type == OBJECT_FILE && lost->nlink == 0 ? &lost->gfid : NULL;
+}
+
+static int memory_apply(struct store *store, const struct operation *operation, struct slice bulk)
+{
+    struct memory_store *memory = memory_of(store);
+    struct index *index = memory->base.index;
+    const struct gfid *removed = gone(operation);
+    int result = 0;
+    AUTO_LOCK(&index->mutex);
+    PRE(operation->index <= index->position.applied + 1);
+    PRE(operation->index <= index->position.sequenced);
+    if (operation->kind == OPERATION_WRITE) {
+        result = contents_write(memory, &operation->object.gfid, operation->offset, bulk);
+    } else if (operation->kind == OPERATION_SETATTR && operation->mask & ATTR_SIZE) {
+        result = contents_truncate(memory, &operation->object.gfid, operation->object.size);
+    } else if (removed) {
+        result = contents_truncate(memory, removed, 0);
+    }
+    if (!result && operation->index > index->position.applied) {
+        index->position.applied = operation->index;
+    }
+    return result;
+}
+
+static int memory_log_read(struct store *store, uint64_t operation, uint8_t *buffer, size_t size,
+                           size_t *out_size)
+{
+    struct memory_store *memory = memory_of(store);
+    uint8_t key[8];
+    struct slice value;
+    AUTO_LOCK(&memory->base.index->mutex);
+    int result = memory->kv->ops->get(memory->kv, KV_RECORDS, record_key(operation, key), &value);
+    if (result) {
+        return result;
+    }
+    if (value.size > size) {
+        return -ENOBUFS;
+    }
+    memcpy(buffer, value.data, value.size);
+    *out_size = value.size;
+    return 0;
+}
+
+/* ---- the rest ------------------------------------------------------------------------------ */
+
+static int memory_sync(struct store *store, const struct gfid *gfid)
+{
+    struct memory_store *memory = memory_of(store);
+    struct object_record record;
+    AUTO_LOCK(&memory->base.index->mutex);
+    int result = gfid ? index_object_get(memory->base.index, gfid, &record) : 0;
+    if (!result) {
+        memory->durable = memory->base.index->position.sequenced;
+    }
+    return result;
+}
+
+static int memory_statfs(struct store *store, struct statfs_info *out_info)
+{
+    (void)store;
+    *out_info = (struct statfs_info){.present = true,
+                                     .bytes_total = BYTES_TOTAL,
+                                     .bytes_free = BYTES_TOTAL / 2,
+                                     .bytes_available = BYTES_TOTAL / 2,
+                                     .files_total = 1000000,
+                                     .files_free = 500000,
+                                     .name_max = NAME_SIZE_MAX};
+    return 0;
+}
+
+static void memory_identity(struct store *store, struct store_identity *out_identity)
+{
+    *out_identity = memory_of(store)->identity;
+}
+
+static int memory_checkpoint(struct store *store)
+{
+    struct index *index = index_of(store);
+    AUTO_LOCK(&index->mutex);
+    return index_commit(index, false);
+}
+
+static int memory_view_get(struct store *store, struct view *out_view)
+{
+    AUTO_LOCK(&index_of(store)->mutex);
+    if (memory_of(store)->view.number == 0) {
+        return -ENOENT;
+    }
+    *out_view = memory_of(store)->view;
+    return 0;
+}
+
+static int memory_view_put(struct store *store, const struct view *view)
+{
+    AUTO_LOCK(&index_of(store)->mutex);
+    memory_of(store)->view = *view;
+    return 0;
+}
+
+static void memory_close(struct store *store)
+{
+    index_close(index_of(store));
+    free(memory_of(store));
+}
+
+static const struct store_ops memory_store_ops = {
+    .getattr = indexed_getattr,
+    .lookup = indexed_lookup,
+    .readlink = indexed_readlink,
+    .read = memory_read,
+    .sync = memory_sync,
+    .readdir = indexed_readdir,
+    .statfs = memory_statfs,
+    .decide = indexed_decide,
+    .sequence = memory_sequence,
+    .apply = memory_apply,
+    .commit = indexed_commit,
+    .log_read = memory_log_read,
+    .position = indexed_position,
+    .identity = memory_identity,
+    .checkpoint = memory_checkpoint,
+    .view_get = memory_view_get,
+    .view_put = memory_view_put,
+    .close = memory_close,
+};
+
+int memory_store_open(const struct store_identity *identity, struct clock *clock,
+                      struct store **out_store)
+{
+    PRE(identity && out_store);
+    (void)clock; /* every time is decided by the primary and comes with its operation */
+    struct memory_store *memory = calloc(1, sizeof *memory);
+    if (!memory) {
+        return -ENOMEM;
+    }
+    memory->base.store.ops = &memory_store_ops;
+    memory->identity = *identity;
+    int result = kv_memory_open(&memory->kv);
+    if (!result) {
+        result = index_open(memory->kv, &memory->base.index);
+    }
+    if (result) {
+        free(memory);
+        return result;
+    }
+    *out_store = &memory->base.store;
+    return 0;
+}

@@ -1,0 +1,126 @@
+/*
+ * READ, WRITE and sync of a file of the tree.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+#include "backend/base/check.h"
+#include "backend/base/errors.h"
+#include "backend/store/durable.h"
+#include "backend/store/posix.h"
+
+/* The bytes, as far as they are in memory; those that are not: -EAGAIN. */
+static int read_in_memory(int fd, uint64_t offset, uint32_t count, uint8_t *buffer,
+                          size_t *out_count)
+{
+    size_t total = 0;
+    while (total < count) {
+        const struct iovec part = {buffer + total, count - total};
+        ssize_t done = preadv2(fd, &part, 1, (off_t)(offset + total), RWF_NOWAIT);
+        if (done < 0) {
+            return errno == EOPNOTSUPP || errno == EINTR ? -EAGAIN : -errno;
+        }
+        if (done == 0) {
+            break;
+        }
+        total += (size_t)done; /* short: where the cache ends, or the file; the next call tells */
+    }
+    *out_count = total;
+    return 0;
+}
+
+/* Why an object cannot be read that has no descriptor. */
+static int explain_missing(struct posix_store *posix, const struct gfid *gfid)
+{
+    struct attr attr;
+    int result = indexed_getattr(&posix->base.store, gfid, &attr);
+    return result ? result : -EAGAIN; /* sequenced, and about to be applied */
+}
+
+int posix_read(struct store *store, const struct gfid *gfid, uint64_t offset, uint32_t count,
+               bool no_wait, uint8_t *buffer, uint32_t *out_count)
+{
+    struct posix_store *posix = posix_of(store);
+    struct open_object *object;
+    int result = posix_check(posix);
+    if (!result) {
+        result = posix_open_object(posix, gfid, &object);
+    }
+    if (result) {
+        return result == -ENOENT ? explain_missing(posix, gfid) : result;
+    }
+    size_t got = 0;
+    if (object->type != OBJECT_FILE) {
+        result = object->type == OBJECT_DIRECTORY ? -EISDIR : -EINVAL;
+    } else if (no_wait) {
+        result = read_in_memory(object->fd, offset, count, buffer, &got);
+    } else {
+        result = read_all_at(object->fd, buffer, count, offset, &got);
+    }
+    fd_cache_put(posix->objects, object);
+    if (!result) {
+        *out_count = (uint32_t)got;
+    }
+    return result;
+}
+
+/*
+ * The file's bytes, and the log, which has its attributes and its name: what the tree does not get
+ * of them by fdatasync is replayed after the machine stopped.
+ */
+int posix_sync(struct store *store, const struct gfid *gfid)
+{
+    struct posix_store *posix = posix_of(store);
+    int result = posix_check(posix);
+    if (result) {
+        return result;
+    }
+    if (gfid) {
+        struct open_object *object;
+        result = posix_open_object(posix, gfid, &object);
+        if (result) {
+            return result == -ENOENT ? explain_missing(posix, gfid) : posix_fail(posix, result);
+        }
+        if (object->type == OBJECT_FILE) {
+            result = durable_data(object->fd);
+        }
+        fd_cache_put(posix->objects, object);
+    }
+    if (!result) {
+        result = changelog_sync(posix->log);
+    }
+    return result ? posix_fail(posix, result) : 0;
+}
+
+/* The process died before it wrote bytes that are only in another member's memory: at least the
+ * size becomes what was decided. */
+static int extend(int fd, uint64_t end)
+{
+    struct stat status;
+    if (fstat(fd, &status)) {
+        return -errno;
+    }
+    return (uint64_t)status.st_size < end && ftruncate(fd, (off_t)end) ? -errno : 0;
+}
+
+int posix_apply_write(struct posix_store *posix, const struct operation *operation,
+                      struct slice bulk)
+{
+    struct open_object *object;
+    int result = posix_open_object(posix, &operation->object.gfid, &object);
+    if (result) {
+        return result;
+    }
+    if (bulk.size == 0) {
+        result = extend(object->fd, operation->offset + operation->count);
+    } else {
+        result = write_all_at(object->fd, bulk.data, bulk.size, operation->offset);
+    }
+    if (!result && operation->mask & ATTR_MODE) {
+        result = node_chmod(object->fd, object->type, operation->object.mode);
+    }
+    fd_cache_put(posix->objects, object);
+    return result;
+}

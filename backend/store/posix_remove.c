@@ -1,0 +1,94 @@
+/*
+ * REMOVE and RENAME in the tree.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include "backend/base/errors.h"
+#include "backend/base/scope.h"
+#include "backend/store/posix.h"
+
+/* Take a name out of the tree; that it is not there is no error. */
+static int remove_name(struct posix_store *posix, int parent_fd, const char *name, bool directory,
+                       uint64_t index)
+{
+    int result = unlinkat(parent_fd, name, directory ? AT_REMOVEDIR : 0) ? -errno : 0;
+    if (result == -ENOENT) {
+        return 0;
+    }
+    if (result == -ENOTEMPTY || result == -EEXIST) {
+        /* The volume has nothing in it; somebody else put something there. */
+        result = posix_move_aside(posix, parent_fd, name, index);
+    }
+    return result;
+}
+
+int posix_apply_remove(struct posix_store *posix, const struct operation *operation)
+{
+    struct open_object *parent;
+    int result = posix_open_object(posix, &operation->parent.gfid, &parent);
+    if (result) {
+        return result;
+    }
+    struct name_text name = name_text(operation->name);
+    result = remove_name(posix, parent->fd, name.text, operation->object.type == OBJECT_DIRECTORY,
+                         operation->index);
+    if (!result) {
+        result = posix_order_remove(parent->fd, operation->cookie);
+    }
+    fd_cache_put(posix->objects, parent);
+    return result;
+}
+
+/* Is it done already: does the new name stand for the object? */
+static bool is_renamed(int parent_fd, const char *name, const struct attr *attr)
+{
+    AUTO_CLOSE int fd = -1;
+    struct gfid gfid;
+    return posix_open_name(parent_fd, name, attr->type, &fd) == 0 &&
+           node_gfid(fd, attr->type, &gfid) == 0 && gfid_equal(&gfid, &attr->gfid);
+}
+
+static int rename_in(struct posix_store *posix, int from_fd, int to_fd,
+                     const struct operation *operation)
+{
+    struct name_text from = name_text(operation->name);
+    struct name_text to = name_text(operation->name2);
+    /* Where the volume has nothing, nothing may be overwritten either. */
+    bool replaces = operation->replaced.type != OBJECT_NONE;
+    unsigned int flags = replaces ? 0 : RENAME_NOREPLACE;
+    int result = renameat2(from_fd, from.text, to_fd, to.text, flags) ? -errno : 0;
+    if (result == -ENOENT && is_renamed(to_fd, to.text, &operation->object)) {
+        result = 0;
+    }
+    if (result == -EEXIST || result == -ENOTEMPTY) {
+        result = posix_move_aside(posix, to_fd, to.text, operation->index);
+        if (!result && renameat2(from_fd, from.text, to_fd, to.text, flags)) {
+            result = -errno;
+        }
+    }
+    if (!result) {
+        result = posix_order_remove(from_fd, operation->cookie);
+    }
+    return result ? result : posix_order_set(to_fd, operation->cookie2, operation->name2);
+}
+
+int posix_apply_rename(struct posix_store *posix, const struct operation *operation)
+{
+    bool crosses = operation->parent2.type != OBJECT_NONE;
+    struct open_object *from;
+    struct open_object *to;
+    int result = posix_open_object(posix, &operation->parent.gfid, &from);
+    if (result) {
+        return result;
+    }
+    result =
+        posix_open_object(posix, crosses ? &operation->parent2.gfid : &operation->parent.gfid, &to);
+    if (!result) {
+        result = rename_in(posix, from->fd, to->fd, operation);
+        fd_cache_put(posix->objects, to);
+    }
+    fd_cache_put(posix->objects, from);
+    return result;
+}
