@@ -153,7 +153,7 @@ compare_all()
 
 title "Preflight"
 tests/demo/preflight.sh || fail "not ready; nothing was started"
-mkdir -p "$STATE" "$RUN" "$MNT" "$LOGS" 2>/dev/null
+mkdir -p "$STATE" "$RUN" "$MNT" "$LOGS" "${BRICKS[@]}" 2>/dev/null
 old_down
 OUT=$DEMO_DIR/over-nfs
 OBJECTS=$(find "$TREE" -mindepth 1 | wc -l)
