@@ -154,12 +154,27 @@ int call_name2(struct call *call, const char *name)
     return name_copy(call, name, call->name2, &call->request.name2);
 }
 
-static void call_land(struct call *call)
+void call_enter_flight(struct call *call)
 {
-    AUTO_LOCK(&call->frontend->lock);
+    struct call *head = &call->frontend->flight;
+    call->next = head;
+    call->previous = head->previous;
+    call->previous->next = call;
+    head->previous = call;
+    call->is_in_flight = true;
+}
+
+void call_leave_flight(struct call *call)
+{
     call->next->previous = call->previous;
     call->previous->next = call->next;
     call->is_in_flight = false;
+}
+
+static void call_land(struct call *call)
+{
+    AUTO_LOCK(&call->frontend->lock);
+    call_leave_flight(call);
 }
 
 static void note_change(struct frontend *frontend, const struct attr *attr)
@@ -201,11 +216,7 @@ void call_submit(struct call *call)
     {
         AUTO_LOCK(&frontend->lock);
         call->holds++;
-        call->next = &frontend->flight;
-        call->previous = frontend->flight.previous;
-        call->previous->next = call;
-        frontend->flight.previous = call;
-        call->is_in_flight = true;
+        call_enter_flight(call);
     }
     volume_submit(frontend->volume, &call->request);
 }

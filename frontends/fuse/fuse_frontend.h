@@ -162,7 +162,9 @@ void call_done(struct call *call);
 /* After the reply was made by other means. */
 void call_release(struct call *call);
 
-/* For the watch. hold: under frontend->lock. */
+/* For the watch; all but call_drop under frontend->lock. */
+void call_enter_flight(struct call *call);
+void call_leave_flight(struct call *call);
 void call_hold(struct call *call);
 void call_drop(struct call *call);
 

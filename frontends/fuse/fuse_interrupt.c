@@ -6,9 +6,9 @@
  * interrupt alone ends nothing: most signals (a timer, a child's end, a resized terminal) are none
  * of the operation's business, and a program that gets EINTR from mkdir() because the volume was
  * electing a primary is likely to break. The watch looks every FUSE_INTERRUPT_EVERY_MS at all calls
- * in flight. One that is interrupted and has waited for FUSE_INTERRUPT_AFTER_MS, or is before a
- * volume that does not answer, is cancelled if the signals that its process has to take would end
- * it, or are those by which people ask it to.
+ * in flight. One that has waited for FUSE_INTERRUPT_AFTER_MS, or is interrupted before a volume that
+ * does not answer, is cancelled if the signals that its process has to take would end it, or are
+ * those by which people ask it to.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -21,8 +21,8 @@
 #include "backend/base/scope.h"
 #include "frontends/fuse/fuse_frontend.h"
 
-/* Calls looked at in one pass; more wait for the next. */
-#define CANCEL_BATCH 64
+/* Calls looked at in one pass, in turn: bounds what the watch costs while thousands wait. */
+#define SUSPECTS_MAX 64
 
 static uint64_t signal_bit(int signal)
 {
@@ -51,48 +51,66 @@ static bool signals_end(const char *status)
     return (pending & ~caught & ~harmless) != 0 || (pending & asking) != 0;
 }
 
-/* True also if it cannot be told: a process of another name space, or one that has gone. */
-static bool caller_wants_to_end(pid_t pid)
+/* Does the calling thread have to take signals that end it? otherwise: what to say if that cannot be
+ * told, of a process in another name space or one that has gone. */
+static bool caller_wants_to_end(pid_t pid, bool otherwise)
 {
     char path[64], status[16384];
     snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
     AUTO_CLOSE int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0) {
-        return true;
-    }
-    ssize_t size = read(fd, status, sizeof(status) - 1);
+    ssize_t size = fd >= 0 ? read(fd, status, sizeof(status) - 1) : 0;
     if (size <= 0) {
-        return true;
+        return otherwise;
     }
     status[size] = '\0';
-    return !strstr(status, "SigCgt:") || signals_end(status);
+    return strstr(status, "SigCgt:") ? signals_end(status) : otherwise;
 }
 
-/* Hold the calls whose callers are to be looked at. */
-static size_t watch_collect(struct frontend *frontend, struct call **calls, size_t max)
+/* A call whose caller is to be looked at. */
+struct suspect {
+    struct call *call;
+    bool is_interrupted;
+};
+
+/*
+ * The kernel interrupts only what its caller waits for in person. Direct I/O is sent in the
+ * background and waited for without regard to signals, so what is late is looked at, too.
+ */
+static bool is_suspect(const struct call *call, uint64_t now_ns, bool answers,
+                       bool *out_is_interrupted)
+{
+    bool is_late = now_ns - call->started_ns >= FUSE_INTERRUPT_AFTER_MS * NS_PER_MS;
+    *out_is_interrupted = fuse_req_interrupted(call->req);
+    return !call->is_cancelled && (is_late || (*out_is_interrupted && !answers));
+}
+
+/* Hold the next calls to look at, and put them behind all others. */
+static size_t watch_collect(struct frontend *frontend, struct suspect *suspects, size_t max)
 {
     uint64_t now_ns = clock_monotonic_ns(frontend->clock);
     bool answers = volume_answers(frontend->volume);
     size_t count = 0;
     AUTO_LOCK(&frontend->lock);
+    struct call *next, *last = frontend->flight.previous;
     for (struct call *call = frontend->flight.next; call != &frontend->flight && count < max;
-         call = call->next) {
-        if (call->is_cancelled || !fuse_req_interrupted(call->req)) {
-            continue;
-        }
-        if (!answers || now_ns - call->started_ns >= FUSE_INTERRUPT_AFTER_MS * NS_PER_MS) {
+         call = next) {
+        next = call == last ? &frontend->flight : call->next;
+        if (is_suspect(call, now_ns, answers, &suspects[count].is_interrupted)) {
             call_hold(call);
-            calls[count++] = call;
+            suspects[count++].call = call;
+            call_leave_flight(call);
+            call_enter_flight(call);
         }
     }
     return count;
 }
 
-static void call_cancel(struct call *call, pid_t pid)
+static void suspect_end(const struct suspect *suspect)
 {
+    struct call *call = suspect->call;
     struct frontend *frontend = call->frontend;
     bool is_cancelled = false;
-    if (caller_wants_to_end(pid)) {
+    if (caller_wants_to_end(call->pid, suspect->is_interrupted)) {
         AUTO_LOCK(&frontend->lock);
         is_cancelled = call->is_in_flight;
         call->is_cancelled = is_cancelled;
@@ -105,10 +123,10 @@ static void call_cancel(struct call *call, pid_t pid)
 
 static void watch_pass(struct frontend *frontend)
 {
-    struct call *calls[CANCEL_BATCH];
-    size_t count = watch_collect(frontend, calls, CANCEL_BATCH);
+    struct suspect suspects[SUSPECTS_MAX];
+    size_t count = watch_collect(frontend, suspects, SUSPECTS_MAX);
     for (size_t i = 0; i < count; i++) {
-        call_cancel(calls[i], calls[i]->pid);
+        suspect_end(&suspects[i]);
     }
 }
 

@@ -36,7 +36,7 @@ int frontend_entry(struct frontend *frontend, const struct attr *attr, uint64_t 
                    bool was_kept, struct fuse_entry_param *out_entry)
 {
     const struct mount_options *options = frontend->options;
-    if (attr->type == OBJECT_NONE) {
+    if (attr->type == OBJECT_NONE || gfid_is_none(&attr->gfid)) {
         return -EIO;
     }
     /* An answer that was not kept needs no comparison: the kernel knows by itself which of its
