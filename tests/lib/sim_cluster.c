@@ -79,6 +79,12 @@ static void schedule(struct sim_cluster *sim, unsigned delay_ms, struct sim_even
     *copy = event;
     copy->at_ms = sim->now_ms + delay_ms;
     copy->sequence = sim->sequence++;
+    if (event.kind != SIM_DIAL) {
+        /* Disks and connections keep their order when they become faster. */
+        uint64_t *last = &sim->last_ms[event.from][event.to];
+        copy->at_ms = copy->at_ms > *last ? copy->at_ms : *last;
+        *last = copy->at_ms;
+    }
     copy->generation = sim->members[event.to].generation;
     LL_INSERT_INORDER(sim->events, copy, event_order);
 }
@@ -550,8 +556,8 @@ const char *sim_check(struct sim_cluster *sim)
             return "an acknowledged operation is missing at a member";
         }
         uint64_t last = position.sequenced < committed ? position.sequenced : committed;
-        for (uint64_t index = last > 8 ? last - 8 : OPERATION_INDEX_FIRST; index <= last;
-             index++) {
+        uint64_t first = last > 8 + OPERATION_INDEX_FIRST ? last - 8 : OPERATION_INDEX_FIRST;
+        for (uint64_t index = first; index <= last; index++) {
             uint8_t a[OPERATION_SIZE_MAX], b[OPERATION_SIZE_MAX];
             size_t size_a, size_b;
             if (store_log_read(sim->members[highest].store, index, a, sizeof a, &size_a) < 0 ||

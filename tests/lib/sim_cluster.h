@@ -46,6 +46,7 @@ struct sim_cluster {
     struct sim_member members[SIM_MEMBERS];
     unsigned link_ms[SIM_MEMBERS][SIM_MEMBERS];
     bool cut[SIM_MEMBERS][SIM_MEMBERS];
+    uint64_t last_ms[SIM_MEMBERS][SIM_MEMBERS]; /* when the last event of a link or disk comes */
     uint64_t acknowledged; /* highest index that a client has had an answer for */
     bool tracing;
     char trace[64 * 1024];

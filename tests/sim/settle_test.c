@@ -138,7 +138,7 @@ static const char *random_run(uint64_t seed)
     struct random_sequence random;
     random_sequence_init(&random, seed);
     struct sim_cluster *sim = sim_new();
-    sim->tracing = false;
+    sim->tracing = getenv("TRACE") != NULL;
     sim_view(sim, (uint32_t)random_sequence_below(&random, SIM_MEMBERS));
     const char *wrong = NULL;
     for (int step = 0; step < 400 && !wrong; step++) {
@@ -158,6 +158,9 @@ static const char *random_run(uint64_t seed)
     wrong = wrong || sim_primary(sim) >= 0 ? wrong : "nobody serves at the end";
     wrong = wrong ? wrong : sim_compare(sim, 0, 1);
     wrong = wrong ? wrong : sim_compare(sim, 0, 2);
+    if (wrong && sim->tracing) {
+        printf("%s", sim_trace(sim));
+    }
     sim_free(sim);
     return wrong;
 }
