@@ -37,8 +37,7 @@ struct received_reply {
 static void pending_end(struct pending *pending, int status, struct buffer *buffer,
                         struct slice body)
 {
-    struct received_reply received = {.reply = {.status = status, .body = body},
-                                      .buffer = buffer};
+    struct received_reply received = {.reply = {.status = status, .body = body}, .buffer = buffer};
     pending->callback(&received.reply, pending->context);
     free(pending);
 }
@@ -141,8 +140,7 @@ static int call_submit(struct rpc_connection *connection, struct pending *pendin
         return -E_CONNECTION_LOST;
     }
     size_t queued = atomic_load_explicit(&connection->queue.size, memory_order_relaxed);
-    if (queued + draft->size > SEND_QUEUE_MAX ||
-        connection->pending.count >= CALLS_PENDING_MAX ||
+    if (queued + draft->size > SEND_QUEUE_MAX || connection->pending.count >= CALLS_PENDING_MAX ||
         !table_enter(&connection->pending, pending)) {
         return -E_OVERLOADED;
     }
@@ -184,8 +182,8 @@ static int call_start(struct rpc_connection *connection, const struct rpc_call_r
 
 int rpc_call_start(struct rpc_connection *connection, const struct rpc_call_request *request)
 {
-    struct draft draft = draft_call(request->program, request->version, request->procedure,
-                                    request->credentials);
+    struct draft draft =
+        draft_call(request->program, request->version, request->procedure, request->credentials);
     int result = call_start(connection, request, &draft);
     draft_release(&draft);
     if (result == -E_CONNECTION_LOST) {
@@ -219,8 +217,7 @@ void client_abandon(struct rpc_connection *connection)
     for (;;) {
         pthread_mutex_lock(&connection->lock);
         struct pending *oldest = connection->pending.oldest;
-        struct pending *pending =
-            oldest ? table_take(&connection->pending, oldest->xid) : NULL;
+        struct pending *pending = oldest ? table_take(&connection->pending, oldest->xid) : NULL;
         pthread_mutex_unlock(&connection->lock);
         if (!pending) {
             return;

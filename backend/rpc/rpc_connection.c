@@ -119,8 +119,7 @@ void rpc_connection_put(struct rpc_connection *connection)
     if (!connection) {
         return;
     }
-    unsigned before =
-        atomic_fetch_sub_explicit(&connection->references, 1, memory_order_acq_rel);
+    unsigned before = atomic_fetch_sub_explicit(&connection->references, 1, memory_order_acq_rel);
     INVARIANT(before > 0);
     if (before > 1) {
         return;

@@ -47,13 +47,13 @@ struct rpc_connection {
 
     pthread_mutex_t lock; /* guards everything below, and changes of error */
     enum connection_state state;
-    bool paused;  /* the reader's source rests until calls are answered or bytes have left */
-    bool sending; /* a thread is in sendmsg; others queue */
-    bool blocked; /* the socket is full; the writer's source is armed */
+    bool paused;   /* the reader's source rests until calls are answered or bytes have left */
+    bool sending;  /* a thread is in sendmsg; others queue */
+    bool blocked;  /* the socket is full; the writer's source is armed */
     int writer_fd; /* a duplicate of fd, made when the socket is full for the first time */
-    unsigned descriptor_users; /* reader until CLOSED, armed writer, sender; the last one closes */
+    unsigned descriptor_users;  /* reader until CLOSED, armed writer, sender; the last one closes */
     unsigned callbacks_running; /* by other threads than the reader's */
-    bool finished; /* the reader is done; the last callback runs closed */
+    bool finished;              /* the reader is done; the last callback runs closed */
     uint64_t messages_out;
     uint64_t bytes_out;
     struct send_queue queue;

@@ -30,10 +30,11 @@ static int dial(struct rpc_loop *loop, const struct address *address,
     *out_connection = rpc_connection_get(connection);
     {
         AUTO_LOCK(&connection->lock);
-        connection->dial_deadline_ns = clock_monotonic_ns(clock_real()) + CONNECT_MS_MAX * NS_PER_MS;
+        connection->dial_deadline_ns =
+            clock_monotonic_ns(clock_real()) + CONNECT_MS_MAX * NS_PER_MS;
         /* Already failed: the loop is stopping, and fd is closed. */
-        if (!connection_is_failed(connection) &&
-            connect(fd, &address->any, address->size) < 0 && errno != EINPROGRESS) {
+        if (!connection_is_failed(connection) && connect(fd, &address->any, address->size) < 0 &&
+            errno != EINPROGRESS) {
             /* The socket is hung up, so its source is ready at once and closed runs. */
             connection_fail(connection, -errno);
         }

@@ -19,7 +19,7 @@
 #include "backend/rpc/rpc_buffer.h"
 #include "backend/rpc/rpc_offload.h"
 
-#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 struct source {
     void (*ready)(struct source *source);
@@ -45,7 +45,8 @@ struct rpc_loop {
     int stop_fd; /* readable from rpc_loop_stop on */
     int kick_fd; /* counts the kicked sources */
     int timer_fd;
-    int reserve_fd; /* timer_lock; given up for a moment to refuse a connection when descriptors ran out */
+    int reserve_fd; /* timer_lock; given up for a moment to refuse a connection when descriptors ran
+                       out */
     struct source stop_source;
     struct source kick_source;
     struct source timer_source;

@@ -260,8 +260,8 @@ static void draft_bulk(struct draft *draft, const struct slice *bulk)
     draft->size += bulk->size + padding;
 }
 
-int draft_encode(struct draft *draft, struct buffer_pool *pool, xdrproc_t encode,
-                 const void *value, const struct slice *bulk)
+int draft_encode(struct draft *draft, struct buffer_pool *pool, xdrproc_t encode, const void *value,
+                 const struct slice *bulk)
 {
     const size_t bulk_head = 4;
     if (bulk && bulk->size > RECORD_SIZE_MAX) {
@@ -281,8 +281,7 @@ int draft_encode(struct draft *draft, struct buffer_pool *pool, xdrproc_t encode
     if (bulk) {
         draft_bulk(draft, bulk);
     }
-    return draft->size + draft->head_size - RECORD_MARK_SIZE > RECORD_SIZE_MAX ? -E_BAD_MESSAGE
-                                                                               : 0;
+    return draft->size + draft->head_size - RECORD_MARK_SIZE > RECORD_SIZE_MAX ? -E_BAD_MESSAGE : 0;
 }
 
 int draft_append(struct draft *draft, const struct iovec *body, int count)
@@ -298,8 +297,7 @@ int draft_append(struct draft *draft, const struct iovec *body, int count)
         draft->size += body[i].iov_len;
     }
     draft->count = 1 + count;
-    return draft->size + draft->head_size - RECORD_MARK_SIZE > RECORD_SIZE_MAX ? -E_BAD_MESSAGE
-                                                                               : 0;
+    return draft->size + draft->head_size - RECORD_MARK_SIZE > RECORD_SIZE_MAX ? -E_BAD_MESSAGE : 0;
 }
 
 void draft_finish(struct draft *draft)

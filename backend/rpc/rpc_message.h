@@ -77,14 +77,14 @@ struct draft {
 struct draft draft_call(uint32_t program, uint32_t version, uint32_t procedure,
                         const struct cred *credentials);
 struct draft draft_reply(uint32_t xid, enum accept_stat status);
-struct draft draft_mismatch(uint32_t xid, uint32_t low, uint32_t high);     /* PROG_MISMATCH */
-struct draft draft_rpc_mismatch(uint32_t xid);                              /* RPC_MISMATCH */
-struct draft draft_auth_error(uint32_t xid, enum auth_stat why);            /* AUTH_ERROR */
+struct draft draft_mismatch(uint32_t xid, uint32_t low, uint32_t high); /* PROG_MISMATCH */
+struct draft draft_rpc_mismatch(uint32_t xid);                          /* RPC_MISMATCH */
+struct draft draft_auth_error(uint32_t xid, enum auth_stat why);        /* AUTH_ERROR */
 
-/* Append an encoded value and, unless bulk is NULL, an opaque. Fails: -E_BAD_MESSAGE if it cannot be
- * encoded or exceeds RECORD_SIZE_MAX. */
-int draft_encode(struct draft *draft, struct buffer_pool *pool, xdrproc_t encode,
-                 const void *value, const struct slice *bulk);
+/* Append an encoded value and, unless bulk is NULL, an opaque. Fails: -E_BAD_MESSAGE if it cannot
+ * be encoded or exceeds RECORD_SIZE_MAX. */
+int draft_encode(struct draft *draft, struct buffer_pool *pool, xdrproc_t encode, const void *value,
+                 const struct slice *bulk);
 /* Append pieces that are XDR already. Fails: -E_BAD_MESSAGE as above. */
 int draft_append(struct draft *draft, const struct iovec *body, int count);
 /* Write the record mark; nothing may be added any more. */

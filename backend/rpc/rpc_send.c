@@ -264,7 +264,8 @@ static bool connection_holds_back(struct rpc_connection *connection, size_t size
         return true;
     }
     return corked == connection && size <= CORK_SIZE_MAX &&
-           queue_size(&connection->queue) < CORK_QUEUE_MAX && ++corked_messages % CORK_MESSAGES_MAX != 0;
+           queue_size(&connection->queue) < CORK_QUEUE_MAX &&
+           ++corked_messages % CORK_MESSAGES_MAX != 0;
 }
 
 /* Whether the queue is too long to go out in one sendmsg with a message behind it. */

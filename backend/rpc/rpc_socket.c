@@ -29,15 +29,13 @@ void socket_tune(int fd, int family)
     socket_set(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
-int socket_bind(const char *host, uint16_t port, int type, struct address *out_address,
-                int *out_fd)
+int socket_bind(const char *host, uint16_t port, int type, struct address *out_address, int *out_fd)
 {
     struct address address;
     if (address_resolve(host, port, &address) < 0) {
         return -EINVAL;
     }
-    AUTO_CLOSE int fd =
-        socket(address.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    AUTO_CLOSE int fd = socket(address.any.sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return -errno;
     }

@@ -68,8 +68,8 @@ static void serve(int port_pipe, int end_pipe)
 {
     struct rpc_loop *loop;
     uint16_t port;
-    if (rpc_loop_new(2, 0, &loop) < 0 || rpc_listen_tcp(loop, "127.0.0.1", 0, &service, &port) < 0 ||
-        rpc_loop_start(loop) < 0) {
+    if (rpc_loop_new(2, 0, &loop) < 0 ||
+        rpc_listen_tcp(loop, "127.0.0.1", 0, &service, &port) < 0 || rpc_loop_start(loop) < 0) {
         exit(1);
     }
     char byte;
@@ -179,12 +179,13 @@ static void measure(const char *name, struct rpc_connection *connection, uint32_
     cpu += cpu_seconds(0);
     server_cpu += cpu_seconds(server);
     double calls = (double)atomic_load(&load.calls);
-    printf("{\"what\": \"%s\", \"outstanding\": %u, \"calls_per_s\": %.0f, \"us_per_call\": %.1f, "
-           "\"cpu_us_client\": %.1f, \"cpu_us_server\": %.1f, \"cpu_us\": %.1f, \"mib_per_s\": %.0f, "
-           "\"failure\": \"%s\"}\n",
-           name, outstanding, calls / wall, wall / calls * 1e6, cpu / calls * 1e6,
-           server_cpu / calls * 1e6, (cpu + server_cpu) / calls * 1e6,
-           procedure == ECHO ? 0 : calls / wall, load.failure ? error_text(load.failure) : "");
+    printf(
+        "{\"what\": \"%s\", \"outstanding\": %u, \"calls_per_s\": %.0f, \"us_per_call\": %.1f, "
+        "\"cpu_us_client\": %.1f, \"cpu_us_server\": %.1f, \"cpu_us\": %.1f, \"mib_per_s\": %.0f, "
+        "\"failure\": \"%s\"}\n",
+        name, outstanding, calls / wall, wall / calls * 1e6, cpu / calls * 1e6,
+        server_cpu / calls * 1e6, (cpu + server_cpu) / calls * 1e6,
+        procedure == ECHO ? 0 : calls / wall, load.failure ? error_text(load.failure) : "");
     fflush(stdout);
 }
 
@@ -214,8 +215,8 @@ int main(int argc, char **argv)
         uint32_t procedure;
         unsigned outstanding;
     } runs[] = {
-        {"small", ECHO, 1},   {"small", ECHO, 8},      {"small", ECHO, 64},
-        {"upload", UPLOAD, 1}, {"upload", UPLOAD, 4},  {"download", DOWNLOAD, 1},
+        {"small", ECHO, 1},        {"small", ECHO, 8},    {"small", ECHO, 64},
+        {"upload", UPLOAD, 1},     {"upload", UPLOAD, 4}, {"download", DOWNLOAD, 1},
         {"download", DOWNLOAD, 4},
     };
     for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {

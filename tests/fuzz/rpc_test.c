@@ -131,8 +131,8 @@ static void append_call(struct stream *stream)
 
 static void append_reply(struct stream *stream)
 {
-    const uint32_t words[] = {LAST | 28, random_below(1000), REPLY, random_below(3), 0, 0,
-                              random_below(7), 7};
+    const uint32_t words[] = {LAST | 28, random_below(1000), REPLY, random_below(3), 0,
+                              0,         random_below(7),    7};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         put(stream, words[i]);
     }
@@ -140,8 +140,8 @@ static void append_reply(struct stream *stream)
 
 static void damage(struct stream *stream)
 {
-    static const uint32_t words[] = {0,          1,         0xffffffff, 0x7fffffff, LAST, 401,
-                                     0x80100000, 0x00000001, 0x80004000, 0xfffffffc};
+    static const uint32_t words[] = {0,   1,          0xffffffff, 0x7fffffff, LAST,
+                                     401, 0x80100000, 0x00000001, 0x80004000, 0xfffffffc};
     uint32_t count = random_below(4);
     for (uint32_t i = 0; i < count && stream->size >= 8; i++) {
         size_t at = random_below((uint32_t)stream->size - 4);
@@ -189,9 +189,8 @@ static void stream_make(struct stream *stream)
 static int dial(int type, uint16_t port)
 {
     int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct timeval patience = {.tv_sec = 30};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -216,8 +215,18 @@ static void stream_send(const struct stream *stream, int fd)
 
 static void expect_service(int fd)
 {
-    const uint32_t call[] = {htonl(LAST | 44), 1, htonl(CALL), htonl(2), htonl(PROGRAM),
-                             htonl(2), htonl(ECHO), 0, 0, 0, 0, 42};
+    const uint32_t call[] = {htonl(LAST | 44),
+                             1,
+                             htonl(CALL),
+                             htonl(2),
+                             htonl(PROGRAM),
+                             htonl(2),
+                             htonl(ECHO),
+                             0,
+                             0,
+                             0,
+                             0,
+                             42};
     uint32_t reply[8] = {0};
     CU_ASSERT_EQUAL_FATAL(send(fd, call, sizeof call, MSG_NOSIGNAL), (ssize_t)sizeof call);
     CU_ASSERT_EQUAL_FATAL(recv(fd, reply, sizeof reply, MSG_WAITALL), (ssize_t)sizeof reply);
@@ -286,8 +295,7 @@ static void caller_callback(struct rpc_reply *reply, void *context)
 {
     struct caller *caller = context;
     char *text = NULL;
-    if (reply->status == 0 &&
-        rpc_reply_decode(reply, (xdrproc_t)xdr_text, &text, NULL) == 0) {
+    if (reply->status == 0 && rpc_reply_decode(reply, (xdrproc_t)xdr_text, &text, NULL) == 0) {
         xdr_free((xdrproc_t)xdr_text, &text);
     }
     atomic_fetch_add(&caller->callbacks, 1);
@@ -303,8 +311,9 @@ static void answer_badly(int listener)
     uint32_t answered = random_below(5);
     for (uint32_t i = 0; i < answered; i++) {
         CU_ASSERT_EQUAL_FATAL(recv(fd, call, sizeof call, MSG_WAITALL), (ssize_t)sizeof call);
-        const uint32_t reply[] = {htonl(LAST | 32), call[1], htonl(REPLY), 0, 0, 0, 0,
-                                  htonl(random_below(2) ? 4 : 400), htonl(0x61626364)};
+        const uint32_t reply[] = {
+            htonl(LAST | 32), call[1], htonl(REPLY), 0, 0, 0, 0, htonl(random_below(2) ? 4 : 400),
+            htonl(0x61626364)};
         CU_ASSERT_EQUAL_FATAL(send(fd, reply, sizeof reply, MSG_NOSIGNAL), (ssize_t)sizeof reply);
     }
     stream_make(&stream);
@@ -315,8 +324,7 @@ static void answer_badly(int listener)
 static void a_client_survives_any_answer(void)
 {
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     CU_ASSERT_EQUAL_FATAL(bind(listener, (struct sockaddr *)&address, size), 0);
     CU_ASSERT_EQUAL_FATAL(listen(listener, 16), 0);
@@ -326,9 +334,8 @@ static void a_client_survives_any_answer(void)
         struct rpc_service own = service;
         own.closed = caller_closed;
         own.context = &caller;
-        CU_ASSERT_EQUAL_FATAL(rpc_dial_tcp(loop, "127.0.0.1", ntohs(address.sin_port), &own,
-                                           &caller.connection),
-                              0);
+        CU_ASSERT_EQUAL_FATAL(
+            rpc_dial_tcp(loop, "127.0.0.1", ntohs(address.sin_port), &own, &caller.connection), 0);
         for (unsigned k = 0; k < 5; k++) {
             struct rpc_call_request request = {.program = PROGRAM,
                                                .version = 2,
