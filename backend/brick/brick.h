@@ -31,7 +31,8 @@ struct brick {
     _Atomic bool granting;
 };
 
-/* A client's connection, from HELLO on. Lives until the connection and its last request have ended. */
+/* A client's connection, from HELLO on. Lives until the connection and its last request have
+ * ended. */
 struct brick_client {
     atomic_uint refs;
     uint64_t client; /* the session's id */

@@ -8,7 +8,8 @@
  * answered RECALL or its grant has ended; nobody sees the new state before, so nobody can see the
  * old one after.
  *
- * Giving out and changing meet in the dependency cells (replica_driver.h): the giver notes the grant
+ * Giving out and changing meet in the dependency cells (replica_driver.h): the giver notes the
+ * grant
  * and then looks whether the cell is what it was before it gathered the answer; the changer marks
  * the cell and then looks for grants. Whichever comes second sees the other.
  *
@@ -35,7 +36,8 @@ struct grants *grants_new(struct clock *clock, void (*released)(void *context, u
                           void *context); /* NULL: no memory */
 void grants_free(struct grants *grants);
 
-/* A client that answers RECALL on connection (of which a reference is kept) until grants_client_lost;
+/* A client that answers RECALL on connection (of which a reference is kept) until
+ * grants_client_lost;
  * what it was granted ends at its time, connected or not. */
 void grants_client_add(struct grants *grants, uint64_t client, struct rpc_connection *connection);
 void grants_client_lost(struct grants *grants, struct rpc_connection *connection);
@@ -45,7 +47,8 @@ bool grants_give(struct grants *grants, uint64_t client, uint64_t key);
 
 /*
  * Take back what others than the client of operation hold of what it touches. True if somebody must
- * be waited for: released(operation->index) follows. Called with the replica's mutex held, after the
+ * be waited for: released(operation->index) follows. Called with the replica's mutex held, after
+ * the
  * cells are marked; it does not send yet: grants_send does, without locks. Keys are those of
  * replica_key_object and replica_key_name.
  */

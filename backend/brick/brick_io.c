@@ -55,7 +55,8 @@ static int read_plan(struct brick_request *request, uint32_t *out_count)
 
 /*
  * Attributes come from the index, bytes from the tree, which follows a moment later. Fewer bytes
- * than the size promises mean that an operation is under way: the read waits for it and begins again.
+ * than the size promises mean that an operation is under way: the read waits for it and begins
+ * again.
  */
 static void read_gather(struct brick_request *request, bool no_wait)
 {

@@ -14,7 +14,8 @@
  *
  * The rules kept here:
  *   order    indexes are contiguous across views; the primary gives them out (SUBMIT)
- *   streams  a member takes the next index only; what it has it acknowledges again, a gap it refuses
+ *   streams  a member takes the next index only; what it has it acknowledges again, a gap it
+ * refuses
  *   commit   an operation is committed when every in-sync member has applied it
  *   settle   a primary serves only when all in-sync members have reported and have its whole log
  *   ack      an acknowledgement belongs to the member's incarnation

@@ -31,7 +31,8 @@ static void effect_commit(struct replica_driver *driver, uint64_t index, struct 
 {
     uint64_t from = atomic_load(&driver->committed) + 1;
     atomic_store(&driver->committed, index);
-    (void)store_commit(driver->store, index); /* a note for restart; what it lacks is settled again */
+    (void)store_commit(driver->store, index); /* a note for restart; what it lacks is settled again
+                                                 */
     for (uint64_t i = from; i <= index && driver->ring.count > 0; i++) {
         struct pending *pending = pending_find(&driver->ring, i);
         if (pending && !pending->append) {
@@ -262,7 +263,8 @@ void replica_pump(struct replica_driver *driver, struct pending *finished)
 
 /* ---- views and time ------------------------------------------------------------------------ */
 
-/* A member that no longer leads answers for nothing that is not committed: the next primary will. */
+/* A member that no longer leads answers for nothing that is not committed: the next primary will.
+ * */
 static void abandon_pending(struct replica_driver *driver, struct pending **finished)
 {
     for (uint64_t i = atomic_load(&driver->committed) + 1; i <= driver->replica.sequenced; i++) {
@@ -287,7 +289,8 @@ int replica_driver_view(struct replica_driver *driver, const struct view *view)
         pthread_mutex_unlock(&driver->mutex);
         return 0;
     }
-    /* Durable before it is acted in: a brick that comes back must know the latest view it was in. */
+    /* Durable before it is acted in: a brick that comes back must know the latest view it was in.
+     * */
     int rc = store_view_put(driver->store, view);
     if (rc < 0) {
         pthread_mutex_unlock(&driver->mutex);

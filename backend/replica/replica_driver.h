@@ -9,7 +9,8 @@
  *   replica_serve.c   a member's side: the TRIVET_REPLICA program
  *   replica_sync.c    durable: fsync on every in-sync member
  *
- * Locks: mutex (rank 1) guards all but the atomics; the store's own locks (rank 2) are taken under it.
+ * Locks: mutex (rank 1) guards all but the atomics; the store's own locks (rank 2) are taken under
+ * it.
  * decide and sequence run under it, since their order is the order of operations; sending, applying
  * and answering do not. At most one thread at a time sends to a member, and one applies; whoever
  * comes while another does leaves its work to that one.
@@ -51,7 +52,8 @@ struct replica_driver {
     /* Called once, on any thread, when this brick has failed and must stop. */
     void (*failed)(void *context, int status);
     void *failed_context;
-    /* Caches (may be NULL): hold, under the mutex, says whether operation must not be committed before
+    /* Caches (may be NULL): hold, under the mutex, says whether operation must not be committed
+     * before
      * replica_release; held is then called without locks. Set before the first view. */
     bool (*hold)(void *context, const struct operation *operation);
     void (*held)(void *context);
@@ -117,7 +119,8 @@ void replica_submit(struct replica_driver *driver, const struct mutation *mutati
 
 /* What hold said must wait need not any more. */
 void replica_release(struct replica_driver *driver, uint64_t index);
-/* Commit nothing new until ms have passed: what an earlier process of this brick granted may still be
+/* Commit nothing new until ms have passed: what an earlier process of this brick granted may still
+ * be
  * in caches. Before the first view. */
 void replica_grace(struct replica_driver *driver, unsigned ms);
 
@@ -127,7 +130,8 @@ void replica_grace(struct replica_driver *driver, unsigned ms);
 uint64_t replica_key_object(const struct gfid *object);
 uint64_t replica_key_name(const struct gfid *parent, struct slice name);
 
-/* The index of the last operation that touched what key stands for, if it is not committed; else 0. */
+/* The index of the last operation that touched what key stands for, if it is not committed; else
+ * 0. */
 uint64_t replica_depends(const struct replica_driver *driver, uint64_t key);
 
 /*
@@ -165,7 +169,8 @@ void replica_status(struct replica_driver *driver, struct replica_status *out_st
 
 /* ---- between the driver's files ------------------------------------------------------------ */
 
-/* Take a step and perform what can be performed at once, under the mutex; what has finished by it is
+/* Take a step and perform what can be performed at once, under the mutex; what has finished by it
+ * is
  * put on *finished. The caller then unlocks and calls replica_pump. */
 void replica_driver_step(struct replica_driver *driver, const struct replica_event *event,
                          struct pending **finished);

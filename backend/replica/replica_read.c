@@ -1,5 +1,6 @@
 /*
- * What answers rest on: committed state only. Every operation marks the cells of what it touches with
+ * What answers rest on: committed state only. Every operation marks the cells of what it touches
+ * with
  * its index before the index shows it; an answer that was gathered waits until the marks of what it
  * shows are committed.
  *

@@ -235,7 +235,8 @@ static void serve_sync(struct rpc_call *call, void *context)
     if (args.view != driver->replica.view.number) {
         rc = -E_OLD_VIEW;
     } else if (args.index > driver->replica.applied) {
-        rc = -E_NOT_SETTLED; /* it was committed, so it was applied here, or the stream begins anew */
+        rc = -E_NOT_SETTLED; /* it was committed, so it was applied here, or the stream begins anew
+                                */
     }
     pthread_mutex_unlock(&driver->mutex);
     struct sync_work *work = rc == 0 ? malloc(sizeof *work) : NULL;

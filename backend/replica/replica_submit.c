@@ -22,7 +22,8 @@ static uint64_t depends_mutation(const struct replica_driver *driver,
     uint64_t index = replica_depends(driver, replica_key_object(&mutation->object));
     index = later(index, replica_depends(driver, replica_key_object(&mutation->parent)));
     index = later(index, replica_depends(driver, replica_key_object(&mutation->parent2)));
-    index = later(index, replica_depends(driver, replica_key_name(&mutation->parent, mutation->name)));
+    index =
+        later(index, replica_depends(driver, replica_key_name(&mutation->parent, mutation->name)));
     return later(index,
                  replica_depends(driver, replica_key_name(&mutation->parent2, mutation->name2)));
 }
@@ -137,7 +138,8 @@ void replica_grace_tick(struct replica_driver *driver)
 }
 
 /*
- * Decide and sequence under the mutex. Returns true if the ticket is taken care of (it waits), false
+ * Decide and sequence under the mutex. Returns true if the ticket is taken care of (it waits),
+ * false
  * if it is to be completed at once by its waiter's wake.
  */
 static bool submit_locked(struct replica_driver *driver, const struct mutation *mutation,

@@ -1,7 +1,8 @@
 /*
  * Which operations have taken effect, by their ids: a retry finds what its first sending did. Only
  * the operation's index is kept (the answer follows from the record in the log), or the refusal.
- * Every member keeps it, the primary from what it sequences, a backup from what it is sent, both from
+ * Every member keeps it, the primary from what it sequences, a backup from what it is sent, both
+ * from
  * the log at start. Guarded by the driver's mutex.
  *
  * A session has SESSION_SLOTS slots, each used by one operation at a time with rising sequence
@@ -21,7 +22,8 @@ void reply_memory_free(struct reply_memory *memory);
 
 enum reply_memory_answer {
     REPLY_NEW,     /* never seen: execute it */
-    REPLY_DONE,    /* *out_index is its operation (0: it changed nothing) and *out_status its status */
+    REPLY_DONE,    /* *out_index is its operation (0: it changed nothing) and *out_status its
+                      status */
     REPLY_TOO_LATE /* older than the slot's last: refuse, never execute */
 };
 

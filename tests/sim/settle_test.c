@@ -173,7 +173,8 @@ static void random_histories_lose_nothing(void)
     for (uint64_t seed = first; seed < first + runs; seed++) {
         const char *wrong = random_run(seed);
         if (wrong) {
-            printf("\nseed %llu: %s; repeat with: SEED=%llu RUNS=1 build/debug/tests/sim/settle_test\n",
+            printf("\nseed %llu: %s; repeat with: "
+                   "SEED=%llu RUNS=1 build/debug/tests/sim/settle_test\n",
                    (unsigned long long)seed, wrong, (unsigned long long)seed);
         }
         CU_ASSERT_PTR_NULL_FATAL(wrong);
