@@ -1,0 +1,26 @@
+/*
+ * A brick without a disk, for tests of trivetd: takes trivet-brick's options, registers, answers
+ * what trivetd asks, and keeps no file. A test links it and runs itself under the name trivet-brick.
+ *
+ * Files in the brick's directory change what it does:
+ *
+ *     refuse-format   --format fails
+ *     refuse-start    the daemon says a sentence and exits with 1
+ *     never-register  the daemon listens and does not register
+ *     ignore-stop     neither SUPERVISED_STOP nor SIGTERM ends it
+ *     last-index      holds the number it registers with
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef TRIVET_TESTS_IDLE_BRICK_H
+#define TRIVET_TESTS_IDLE_BRICK_H
+
+#include <stdbool.h>
+
+/* Whether this process was started as a brick. */
+bool is_idle_brick(const char *program);
+
+/* Its main. */
+int idle_brick_main(int argc, char **argv);
+
+#endif
