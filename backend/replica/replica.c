@@ -8,11 +8,13 @@
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 
-void replica_init(struct replica *replica, uint32_t brick, uint64_t sequenced, uint64_t committed)
+void replica_init(struct replica *replica, uint32_t brick, uint64_t incarnation,
+                  uint64_t sequenced, uint64_t committed)
 {
     PRE(committed <= sequenced);
     *replica = (struct replica){
         .brick = brick,
+        .incarnation = incarnation,
         .role = ROLE_IDLE,
         .sequenced = sequenced,
         .applied = sequenced,

@@ -18,7 +18,8 @@
  * refuses
  *   commit   an operation is committed when every in-sync member has applied it
  *   settle   a primary serves only when all in-sync members have reported and have its whole log
- *   ack      an acknowledgement belongs to the member's incarnation
+ *   ack      an acknowledgement belongs to the member's incarnation, and so does a place in a view: a
+ *            restarted member takes part again in the next view only
  *   hold     a change is not committed while somebody may still read the old state in his cache
  *   fail     a member that cannot apply what was decided stops taking part
  *
@@ -44,6 +45,7 @@ struct replica_member {
 
 struct replica {
     uint32_t brick; /* this member's brick number */
+    uint64_t incarnation; /* of its process; a view that names another is not for it */
     uint32_t self;  /* its position in view.members, if a member */
     enum replica_role role;
     bool failed;
@@ -112,7 +114,8 @@ struct replica_effects {
  * Begin as an idle member with what the store has. sequenced is also applied: a store replays its
  * log when it is opened.
  */
-void replica_init(struct replica *replica, uint32_t brick, uint64_t sequenced, uint64_t committed);
+void replica_init(struct replica *replica, uint32_t brick, uint64_t incarnation,
+                  uint64_t sequenced, uint64_t committed);
 
 /*
  * Take one event. The effects are to be performed in their order, before the next step.

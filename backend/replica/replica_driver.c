@@ -422,7 +422,8 @@ int replica_driver_new(struct rpc_loop *loop, struct store *store, struct clock 
     store_position(store, &position);
     uint64_t committed =
         position.committed < position.sequenced ? position.committed : position.sequenced;
-    replica_init(&driver->replica, driver->identity.brick, position.sequenced, committed);
+    replica_init(&driver->replica, driver->identity.brick, driver->incarnation,
+                 position.sequenced, committed);
     driver->apply_last = position.sequenced;
     atomic_store(&driver->committed, committed);
     for (uint32_t i = 0; i < SET_MEMBERS_MAX; i++) {

@@ -38,7 +38,7 @@ void replica_step_view(struct replica *replica, const struct replica_event *even
         replica->members[i] = (struct replica_member){.open = false};
     }
     int position = view_position(&replica->view, replica->brick);
-    if (position < 0) {
+    if (position < 0 || replica->view.members[position].incarnation != replica->incarnation) {
         replica->role = ROLE_IDLE;
         return;
     }

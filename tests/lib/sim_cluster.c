@@ -514,7 +514,8 @@ void sim_restart(struct sim_cluster *sim, uint32_t member)
         rc = store_apply(self->store, &operation, slice_of(NULL, 0));
         INVARIANT(rc == 0);
     }
-    replica_init(&self->replica, member, position.sequenced, position.committed);
+    replica_init(&self->replica, member, self->incarnation, position.sequenced,
+                 position.committed);
     self->applying = position.sequenced;
     if (self->generation > 1) {
         say(sim, member, "restart at %llu", (unsigned long long)position.sequenced);

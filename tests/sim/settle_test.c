@@ -75,6 +75,23 @@ static void a_backup_that_comes_back_is_sent_what_it_missed(void)
     sim_free(sim);
 }
 
+static void a_restarted_member_takes_no_part_in_the_view_it_died_in(void)
+{
+    struct sim_cluster *sim = sim_new();
+    sim_view(sim, 0);
+    sim_run_until(sim, 100);
+    sim_crash(sim, 0);
+    sim_restart(sim, 0);
+    sim_step(sim, 0, &(struct replica_event){.kind = EVENT_VIEW, .view = &sim->view});
+    sim_run_until(sim, 300);
+    CU_ASSERT_EQUAL(sim_primary(sim), -1);
+    CU_ASSERT_EQUAL(sim->members[0].replica.role, ROLE_IDLE);
+    sim_view(sim, 0);
+    sim_run(sim);
+    CU_ASSERT_EQUAL(sim_primary(sim), 0);
+    sim_free(sim);
+}
+
 /* ---- random -------------------------------------------------------------------------------- */
 
 static uint32_t longest(const struct sim_cluster *sim, uint32_t before)
@@ -190,6 +207,8 @@ int main(void)
          a_primary_with_the_shorter_log_does_not_serve},
         {"a backup that comes back is sent what it missed",
          a_backup_that_comes_back_is_sent_what_it_missed},
+        {"a restarted member takes no part in the view it died in",
+         a_restarted_member_takes_no_part_in_the_view_it_died_in},
         {"random histories lose nothing", random_histories_lose_nothing},
         CU_TEST_INFO_NULL,
     };
