@@ -1,360 +1,387 @@
 /*
- * See fake_brick.h.
+ * A volume's other side; see the header.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "tests/lib/fake_brick.h"
 
-#include <getopt.h>
-#include <inttypes.h>
-#include <semaphore.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
-
 #include "backend/base/errors.h"
-#include "backend/base/random.h"
-#include "backend/proto/mgmt.h"
-#include "backend/rpc/rpc.h"
+#include "backend/base/scope.h"
 
-#define REDIAL_NS 20000000
+#define PROCEDURES (BRICK_STATFS + 1)
+#define WAIT_S 10
 
-/* What --format leaves and the daemon reads back. */
-struct identity {
-    char volume_id[64];
-    unsigned brick;
-    uint64_t disk_id;
-};
-
-static struct fake {
-    const char *volume_id, *listen, *trivetd, *disk_id, *directory;
-    unsigned brick;
-    bool format, unformat, force;
-    struct identity identity;
-    uint64_t incarnation;
-    uint16_t port;
-    bool ignores_stop;
-    struct rpc_loop *loop;
-    sem_t wake; /* the connection is lost, or it is time to stop */
-    atomic_bool stopping;
-    _Atomic uint64_t view;
-    _Atomic unsigned role;
-} fake;
-
-/* ---- the directory ------------------------------------------------------------------------- */
-
-static bool has_file(const char *name)
+static void must(int status, const char *what)
 {
-    char path[4200];
-    snprintf(path, sizeof(path), "%s/%s", fake.directory, name);
-    return access(path, F_OK) == 0;
-}
-
-static bool identity_read(struct identity *out_identity)
-{
-    char path[4200];
-    snprintf(path, sizeof(path), "%s/.trivet", fake.directory);
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        return false;
-    }
-    int count = fscanf(file, "%63s %u %" SCNx64, out_identity->volume_id, &out_identity->brick,
-                       &out_identity->disk_id);
-    fclose(file);
-    return count == 3;
-}
-
-static int format(void)
-{
-    struct identity identity;
-    if (has_file("refuse-format")) {
-        fprintf(stderr, "trivet-brick: some line before\n%s cannot hold a brick; try another\n",
-                fake.directory);
-        return 1;
-    }
-    if (identity_read(&identity) && !fake.force) {
-        fprintf(stderr, "%s is a brick of volume %s already; say force\n", fake.directory,
-                identity.volume_id);
-        return 1;
-    }
-    char path[4200];
-    snprintf(path, sizeof(path), "%s/.trivet", fake.directory);
-    FILE *file = fopen(path, "we");
-    if (!file) {
-        fprintf(stderr, "%s does not exist; make it\n", fake.directory);
-        return 1;
-    }
-    fprintf(file, "%s %u %s\n", fake.volume_id, fake.brick, fake.disk_id);
-    return fclose(file) ? 1 : 0;
-}
-
-static int unformat(void)
-{
-    struct identity identity;
-    char path[4200];
-    snprintf(path, sizeof(path), "%s/.trivet", fake.directory);
-    if (identity_read(&identity) && strcmp(identity.volume_id, fake.volume_id) == 0) {
-        unlink(path);
-    }
-    return 0;
-}
-
-static uint64_t last_index(void)
-{
-    char path[4200];
-    snprintf(path, sizeof(path), "%s/last-index", fake.directory);
-    uint64_t index = 1;
-    FILE *file = fopen(path, "re");
-    if (file) {
-        if (fscanf(file, "%" SCNu64, &index) != 1) {
-            index = 1;
-        }
-        fclose(file);
-    }
-    return index;
-}
-
-/* ---- what trivetd asks --------------------------------------------------------------------- */
-
-static void serve_view(struct rpc_call *call, void *context)
-{
-    (void)context;
-    static struct supervised_view_args args;
-    if (rpc_call_decode(call, (xdrproc_t)xdr_supervised_view_args, &args, NULL)) {
-        rpc_call_garbage(call);
-        return;
-    }
-    const struct view *view = &args.spec.view;
-    bool is_primary = view->members[view->primary].brick == fake.brick &&
-                      view->members[view->primary].incarnation == fake.incarnation;
-    atomic_store(&fake.role, is_primary ? 3U : 1U);
-    atomic_store(&fake.view, view->number);
-    int status = 0;
-    rpc_call_reply(call, (xdrproc_t)xdr_int, &status, NULL);
-}
-
-static void serve_status(struct rpc_call *call, void *context)
-{
-    (void)context;
-    struct supervised_status_reply reply = {
-        .view = atomic_load(&fake.view),
-        .role = atomic_load(&fake.role),
-        .last_index = last_index(),
-    };
-    rpc_call_reply(call, (xdrproc_t)xdr_supervised_status_reply, &reply, NULL);
-}
-
-static void serve_stop(struct rpc_call *call, void *context)
-{
-    (void)context;
-    int status = 0;
-    rpc_call_reply(call, (xdrproc_t)xdr_int, &status, NULL);
-    if (!fake.ignores_stop) {
-        atomic_store(&fake.stopping, true);
-        sem_post(&fake.wake);
-    }
-}
-
-static const struct rpc_procedure procedures[] = {
-    [SUPERVISED_VIEW] = {"VIEW", serve_view},
-    [SUPERVISED_STATUS] = {"STATUS", serve_status},
-    [SUPERVISED_STOP] = {"STOP", serve_stop},
-};
-static const struct rpc_program program = {
-    .program = TRIVET_SUPERVISED,
-    .version = TRIVET_SUPERVISED_V1,
-    .procedures = procedures,
-    .procedure_count = SUPERVISED_STOP + 1,
-};
-
-static void lost(struct rpc_connection *connection, void *context)
-{
-    (void)connection;
-    (void)context;
-    sem_post(&fake.wake);
-}
-
-static const struct rpc_program *const programs[] = {&program};
-static const struct rpc_service service = {.programs = programs, .program_count = 1, .closed = lost};
-static const struct rpc_service nothing = {.program_count = 0};
-
-/* ---- the daemon ---------------------------------------------------------------------------- */
-
-static void split_address(const char *text, char host[256], uint16_t *out_port)
-{
-    const char *colon = strrchr(text, ':');
-    snprintf(host, 256, "%.*s", (int)(colon - text), text);
-    *out_port = (uint16_t)atoi(colon + 1);
-}
-
-static unsigned hex_byte(const char *text)
-{
-    unsigned byte = 0;
-    sscanf(text, "%2x", &byte);
-    return byte;
-}
-
-static void volume_id(struct volume_id *out_id)
-{
-    const char *at = fake.identity.volume_id;
-    for (size_t i = 0; i < VOLUME_ID_SIZE; i++) {
-        at += *at == '-';
-        out_id->bytes[i] = (uint8_t)hex_byte(at);
-        at += 2;
-    }
-}
-
-/* Returns false if trivetd refused. */
-static bool register_brick(struct rpc_connection *connection)
-{
-    struct mgmt_register_args args = {
-        .level = PROTOCOL_LEVEL,
-        .brick = fake.identity.brick,
-        .disk_id = fake.identity.disk_id,
-        .incarnation = fake.incarnation,
-        .pid = (unsigned)getpid(),
-        .port = fake.port,
-        .last_index = last_index(),
-    };
-    volume_id(&args.volume);
-    struct rpc_call_request request = {
-        .program = TRIVET_MGMT,
-        .version = TRIVET_MGMT_V1,
-        .procedure = MGMT_REGISTER,
-        .encode = (xdrproc_t)xdr_mgmt_register_args,
-        .arguments = &args,
-        .timeout_ms = 5000,
-    };
-    static struct mgmt_register_reply reply;
-    int status = rpc_call_wait(connection, &request, (xdrproc_t)xdr_mgmt_register_reply, &reply);
-    if (status == 0 && reply.status) {
-        fprintf(stderr, "trivetd refuses: %s\n", error_text(reply.status));
-    }
-    return status != 0 || reply.status == 0;
-}
-
-/* Dial and register, over and over, until it is time to stop. */
-static int serve(void)
-{
-    char host[256];
-    uint16_t port;
-    split_address(fake.trivetd, host, &port);
-    while (!atomic_load(&fake.stopping)) {
-        struct rpc_connection *connection;
-        if (rpc_dial_tcp(fake.loop, host, port, &service, &connection)) {
-            return 1;
-        }
-        bool is_taken = has_file("never-register") || register_brick(connection);
-        while (is_taken && sem_wait(&fake.wake)) {
-        }
-        rpc_connection_close(connection);
-        rpc_connection_put(connection);
-        if (!is_taken) {
-            return 1;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = REDIAL_NS}, NULL);
-    }
-    return 0;
-}
-
-static int run(void)
-{
-    char host[256];
-    uint16_t port;
-    split_address(fake.listen, host, &port);
-    if (has_file("refuse-start") || !identity_read(&fake.identity)) {
-        fprintf(stderr, "first line\nthis brick does not want to start\n");
-        return 1;
-    }
-    fake.ignores_stop = has_file("ignore-stop");
-    if (fake.ignores_stop) {
-        signal(SIGTERM, SIG_IGN);
-    }
-    fake.incarnation = random_id();
-    sem_init(&fake.wake, 0, 0);
-    if (rpc_loop_new(1, 1, &fake.loop) || rpc_loop_start(fake.loop)) {
-        return 1;
-    }
-    int status = rpc_listen_tcp(fake.loop, host, port, &nothing, &fake.port);
     if (status) {
-        fprintf(stderr, "%s cannot be listened on: %s\n", fake.listen, error_text(status));
-        return 1;
-    }
-    return serve();
-}
-
-/* ---- options ------------------------------------------------------------------------------- */
-
-static const struct option options[] = {
-    {"format", no_argument, NULL, 'f'},          {"unformat", no_argument, NULL, 'u'},
-    {"force", no_argument, NULL, 'F'},           {"volume", required_argument, NULL, 'v'},
-    {"volume-id", required_argument, NULL, 'i'}, {"set", required_argument, NULL, 'v'},
-    {"brick", required_argument, NULL, 'b'},     {"disk-id", required_argument, NULL, 'd'},
-    {"listen", required_argument, NULL, 'l'},    {"trivetd", required_argument, NULL, 't'},
-    {"log-level", required_argument, NULL, 'v'}, {NULL, 0, NULL, 0},
-};
-
-static void take_option(int option)
-{
-    switch (option) {
-    case 'f':
-        fake.format = true;
-        break;
-    case 'u':
-        fake.unformat = true;
-        break;
-    case 'F':
-        fake.force = true;
-        break;
-    case 'i':
-        fake.volume_id = optarg;
-        break;
-    case 'b':
-        fake.brick = (unsigned)atoi(optarg);
-        break;
-    case 'd':
-        fake.disk_id = optarg;
-        break;
-    case 'l':
-        fake.listen = optarg;
-        break;
-    case 't':
-        fake.trivetd = optarg;
-        break;
-    case 'v':
-        break; /* means nothing without a disk */
-    default:
-        fprintf(stderr, "trivet-brick has no such option\n");
+        (void)fprintf(stderr, "fake brick: %s: %s\n", what, error_text(status));
         exit(2);
     }
 }
 
-bool is_fake_brick(const char *program_name)
+/* ---- management ------------------------------------------------------------------------------ */
+
+static void answer_volume(struct fake *fake, struct rpc_call *call)
 {
-    const char *slash = strrchr(program_name, '/');
-    return strcmp(slash ? slash + 1 : program_name, "trivet-brick") == 0;
+    struct mgmt_volume_reply reply = {0};
+    {
+        AUTO_LOCK(&fake->lock);
+        reply.status = fake->volume_status;
+        reply.spec = fake->spec;
+    }
+    rpc_call_reply(call, (xdrproc_t)xdr_mgmt_volume_reply, &reply, NULL);
 }
 
-int fake_brick_main(int argc, char **argv)
+static void handle_volume(struct rpc_call *call, void *context)
 {
-    int option;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        take_option(option);
+    struct fake *fake = context;
+    struct mgmt_volume_args arguments = {0};
+    if (rpc_call_decode(call, (xdrproc_t)xdr_mgmt_volume_args, &arguments, NULL)) {
+        rpc_call_garbage(call);
+        return;
     }
-    if (optind != argc - 1 || !fake.volume_id) {
-        fprintf(stderr, "trivet-brick was called with the wrong options\n");
-        return 2;
+    bool waits = false;
+    {
+        AUTO_LOCK(&fake->lock);
+        fake->asked++;
+        waits = fake->volume_status == 0 && arguments.wait_ms &&
+                arguments.known_view >= fake->spec.view.number && fake->waiting_count < 64;
+        if (waits) {
+            fake->waiting[fake->waiting_count++] = call;
+        }
+        pthread_cond_broadcast(&fake->changed);
     }
-    fake.directory = argv[optind];
-    if (fake.format) {
-        return format();
+    xdr_free((xdrproc_t)xdr_mgmt_volume_args, (char *)&arguments);
+    if (!waits) {
+        answer_volume(fake, call);
     }
-    if (fake.unformat) {
-        return unformat();
+}
+
+void fake_next_view(struct fake *fake, unsigned brick)
+{
+    struct rpc_call *calls[64];
+    size_t count;
+    {
+        AUTO_LOCK(&fake->lock);
+        fake->spec.view.number++;
+        fake->spec.view.primary = brick;
+        count = fake->waiting_count;
+        memcpy(calls, fake->waiting, count * sizeof(calls[0]));
+        fake->waiting_count = 0;
     }
-    return run();
+    for (size_t i = 0; i < count; i++) {
+        answer_volume(fake, calls[i]);
+    }
+}
+
+/* ---- bricks ---------------------------------------------------------------------------------- */
+
+static void handle_hello(struct rpc_call *call, void *context)
+{
+    struct fake_brick *brick = context;
+    struct fake *fake = brick->fake;
+    struct brick_hello hello = {0};
+    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_hello, &hello, NULL)) {
+        rpc_call_garbage(call);
+        return;
+    }
+    struct brick_hello_reply reply = {0};
+    struct rpc_connection *old;
+    {
+        AUTO_LOCK(&fake->lock);
+        (void)snprintf(brick->hello_name, sizeof(brick->hello_name), "%s", hello.name);
+        free(hello.name);
+        brick->hello = hello;
+        brick->hello.name = brick->hello_name;
+        brick->hellos++;
+        old = brick->connection;
+        brick->connection = rpc_connection_get(rpc_call_connection(call));
+        reply.status = fake->hello_status;
+        reply.view = fake->spec.view;
+        reply.slots = fake->slots;
+        pthread_cond_broadcast(&fake->changed);
+    }
+    if (old) {
+        rpc_connection_put(old);
+    }
+    rpc_call_reply(call, (xdrproc_t)xdr_brick_hello_reply, &reply, NULL);
+}
+
+static bool is_mutation(uint32_t procedure)
+{
+    switch (procedure) {
+    case BRICK_SETATTR:
+    case BRICK_WRITE:
+    case BRICK_CREATE:
+    case BRICK_MKDIR:
+    case BRICK_SYMLINK:
+    case BRICK_MKNOD:
+    case BRICK_LINK:
+    case BRICK_REMOVE:
+    case BRICK_RMDIR:
+    case BRICK_RENAME:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool_t decode_head(XDR *xdrs, struct brick_getattr_args *head, bool has_id, struct op_id *id)
+{
+    bool is_statfs = head->target.set == UINT32_MAX; /* it has no credentials */
+    return xdr_brick_target(xdrs, &head->target) && (is_statfs || xdr_cred(xdrs, &head->cred)) &&
+           (!has_id || xdr_op_id(xdrs, id));
+}
+
+/* Target, credentials and id begin the arguments of every operation. */
+static void note_call(struct fake_brick *brick, struct rpc_call *call, struct fake_call *out_call)
+{
+    struct slice bytes = rpc_call_arguments(call);
+    uint32_t procedure = rpc_call_procedure(call);
+    struct brick_getattr_args head = {.target.set = procedure == BRICK_STATFS ? UINT32_MAX : 0};
+    *out_call = (struct fake_call){.brick = brick->number,
+                                   .procedure = procedure,
+                                   .connection = rpc_call_connection(call)};
+    XDR xdrs;
+    xdrmem_create(&xdrs, (char *)(uintptr_t)bytes.data, (u_int)bytes.size, XDR_DECODE);
+    if (decode_head(&xdrs, &head, is_mutation(procedure), &out_call->id)) {
+        out_call->target = head.target;
+    }
+    xdr_destroy(&xdrs);
+}
+
+static void handle_op(struct rpc_call *call, void *context)
+{
+    struct fake_brick *brick = context;
+    struct fake *fake = brick->fake;
+    struct fake_call noted;
+    note_call(brick, call, &noted);
+    void (*answer)(struct fake *, struct rpc_call *, size_t);
+    size_t number;
+    {
+        AUTO_LOCK(&fake->lock);
+        number = fake->call_count < FAKE_CALLS_MAX ? fake->call_count++ : FAKE_CALLS_MAX - 1;
+        fake->calls[number] = noted;
+        answer = fake->answer;
+    }
+    answer(fake, call, number);
+    AUTO_LOCK(&fake->lock);
+    pthread_cond_broadcast(&fake->changed);
+}
+
+static const struct rpc_procedure management_procedures[] = {
+    [MGMT_VOLUME] = {.name = "VOLUME", .handler = handle_volume},
+};
+
+static const struct rpc_procedure brick_procedures[PROCEDURES] = {
+    [BRICK_HELLO] = {.name = "HELLO", .handler = handle_hello},
+    [BRICK_GETATTR ... BRICK_STATFS] = {.name = "op", .handler = handle_op},
+};
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+void fake_reply_of(uint32_t procedure, struct reply *out_reply)
+{
+    *out_reply = (struct reply){
+        .view = 1,
+        .object = {.type = OBJECT_FILE, .mode = 0644, .nlink = 1, .gfid = gfid_make(0, 1, 99)},
+        .parent = {.type = OBJECT_DIRECTORY, .mode = 0755, .nlink = 2, .gfid = GFID_ROOT},
+    };
+    switch (procedure) {
+    case BRICK_READ:
+    case BRICK_WRITE:
+        out_reply->count = 8;
+        out_reply->committed = STABLE_FILE_SYNC;
+        break;
+    case BRICK_ACCESS:
+        out_reply->count = RIGHT_READ;
+        break;
+    case BRICK_STATFS:
+        out_reply->statfs = (struct statfs_info){.present = true, .bytes_total = 1 << 20};
+        break;
+    default:
+        break;
+    }
+}
+
+void fake_answer(struct fake *fake, struct rpc_call *call, size_t number)
+{
+    (void)fake;
+    (void)number;
+    uint32_t procedure = rpc_call_procedure(call);
+    struct reply reply;
+    fake_reply_of(procedure, &reply);
+    struct slice data = slice_text("12345678");
+    bool has_data = procedure == BRICK_READ || procedure == BRICK_READLINK;
+    rpc_call_reply(call, (xdrproc_t)xdr_reply, &reply, has_data ? &data : NULL);
+}
+
+void fake_answer_status(struct rpc_call *call, int status)
+{
+    const struct reply reply = {.status = status, .view = 1};
+    rpc_call_reply(call, (xdrproc_t)xdr_reply, &reply, NULL);
+}
+
+void fake_park(struct fake *fake, struct rpc_call *call, size_t number)
+{
+    AUTO_LOCK(&fake->lock);
+    fake->calls[number].parked = call;
+}
+
+void fake_release(struct fake *fake, size_t number, int status)
+{
+    struct rpc_call *call;
+    {
+        AUTO_LOCK(&fake->lock);
+        call = TAKE(fake->calls[number].parked);
+    }
+    if (call && status) {
+        fake_answer_status(call, status);
+    } else if (call) {
+        fake_answer(fake, call, number);
+    }
+}
+
+void fake_release_all(struct fake *fake, int status)
+{
+    for (size_t i = 0; i < fake_call_count(fake); i++) {
+        fake_release(fake, i, status);
+    }
+}
+
+void fake_set_answer(struct fake *fake,
+                     void (*answer)(struct fake *fake, struct rpc_call *call, size_t number))
+{
+    AUTO_LOCK(&fake->lock);
+    fake->answer = answer;
+}
+
+/* ---- looking on ------------------------------------------------------------------------------ */
+
+static bool wait_changed(struct fake *fake, const struct timespec *until)
+{
+    return pthread_cond_timedwait(&fake->changed, &fake->lock, until) == 0;
+}
+
+static struct timespec deadline(void)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until); /* cannot fail */
+    until.tv_sec += WAIT_S;
+    return until;
+}
+
+bool fake_wait_calls(struct fake *fake, size_t count)
+{
+    struct timespec until = deadline();
+    AUTO_LOCK(&fake->lock);
+    while (fake->call_count < count && wait_changed(fake, &until)) {
+    }
+    return fake->call_count >= count;
+}
+
+bool fake_wait_hellos(struct fake *fake, unsigned brick, unsigned count)
+{
+    struct timespec until = deadline();
+    AUTO_LOCK(&fake->lock);
+    while (fake->bricks[brick].hellos < count && wait_changed(fake, &until)) {
+    }
+    return fake->bricks[brick].hellos >= count;
+}
+
+size_t fake_call_count(struct fake *fake)
+{
+    AUTO_LOCK(&fake->lock);
+    return fake->call_count;
+}
+
+struct fake_call fake_call_at(struct fake *fake, size_t number)
+{
+    AUTO_LOCK(&fake->lock);
+    return fake->calls[number];
+}
+
+void fake_cut(struct fake *fake, unsigned brick)
+{
+    struct rpc_connection *connection;
+    {
+        AUTO_LOCK(&fake->lock);
+        connection = TAKE(fake->bricks[brick].connection);
+    }
+    if (connection) {
+        rpc_connection_close(connection);
+        rpc_connection_put(connection);
+    }
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void start_brick(struct fake *fake, unsigned number)
+{
+    struct fake_brick *brick = &fake->bricks[number];
+    brick->fake = fake;
+    brick->number = number;
+    brick->program = (struct rpc_program){.program = TRIVET_BRICK,
+                                          .version = TRIVET_BRICK_V1,
+                                          .procedures = brick_procedures,
+                                          .procedure_count = PROCEDURES,
+                                          .context = brick};
+    brick->programs[0] = &brick->program;
+    brick->service = (struct rpc_service){.programs = brick->programs, .program_count = 1};
+    must(rpc_listen_tcp(fake->loop, "127.0.0.1", 0, &brick->service, &brick->port), "listen");
+    struct view_member *member = &fake->spec.view.members[number];
+    *member = (struct view_member){.brick = number,
+                                   .state = MEMBER_IN_SYNC,
+                                   .incarnation = 1,
+                                   .host = "127.0.0.1",
+                                   .port = brick->port,
+                                   .path = "/brick"};
+}
+
+void fake_start(struct fake *fake)
+{
+    *fake = (struct fake){.lock = PTHREAD_MUTEX_INITIALIZER,
+                          .changed = PTHREAD_COND_INITIALIZER,
+                          .slots = SESSION_SLOTS,
+                          .answer = fake_answer,
+                          .spec = {.name = "gv0", .id = {{7}}, .started = true}};
+    fake->spec.view.number = 1;
+    fake->spec.view.member_count = FAKE_BRICKS;
+    must(rpc_loop_new(1, 0, &fake->loop), "loop");
+    fake->program = (struct rpc_program){.program = TRIVET_MGMT,
+                                         .version = TRIVET_MGMT_V1,
+                                         .procedures = management_procedures,
+                                         .procedure_count = MGMT_VOLUME + 1,
+                                         .context = fake};
+    fake->programs[0] = &fake->program;
+    fake->service = (struct rpc_service){.programs = fake->programs, .program_count = 1};
+    must(rpc_listen_tcp(fake->loop, "127.0.0.1", 0, &fake->service, &fake->port), "listen");
+    for (unsigned i = 0; i < FAKE_BRICKS; i++) {
+        start_brick(fake, i);
+    }
+    must(rpc_loop_start(fake->loop), "start");
+}
+
+void fake_stop(struct fake *fake)
+{
+    for (size_t i = 0; i < fake->waiting_count; i++) {
+        rpc_call_drop(fake->waiting[i]);
+    }
+    for (size_t i = 0; i < fake->call_count; i++) {
+        if (fake->calls[i].parked) {
+            rpc_call_drop(fake->calls[i].parked);
+        }
+    }
+    fake->waiting_count = fake->call_count = 0;
+    for (unsigned i = 0; i < FAKE_BRICKS; i++) {
+        fake_cut(fake, i);
+    }
+    rpc_loop_stop(fake->loop);
+    rpc_loop_free(fake->loop);
+    pthread_cond_destroy(&fake->changed);
+    pthread_mutex_destroy(&fake->lock);
 }

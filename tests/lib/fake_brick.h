@@ -1,26 +1,98 @@
 /*
- * A brick without a disk, for tests of trivetd: takes trivet-brick's options, registers, answers
- * what trivetd asks, and keeps no file. A test links it and runs itself under the name trivet-brick.
- *
- * Files in the brick's directory change what it does:
- *
- *     refuse-format   --format fails
- *     refuse-start    the daemon says a sentence and exits with 1
- *     never-register  the daemon listens and does not register
- *     ignore-stop     neither SUPERVISED_STOP nor SIGTERM ends it
- *     last-index      holds the number it registers with
+ * A volume's other side, for tests of its client: a management daemon and two bricks in one loop of
+ * the test's process. They keep no files: what a brick answers is the test's function, and what
+ * arrived is noted.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef TRIVET_TESTS_FAKE_BRICK_H
 #define TRIVET_TESTS_FAKE_BRICK_H
 
-#include <stdbool.h>
+#include <pthread.h>
+#include "backend/proto/brick.h"
+#include "backend/proto/mgmt.h"
+#include "backend/rpc/rpc.h"
 
-/* Whether this process was started as a brick. */
-bool is_fake_brick(const char *program);
+#define FAKE_BRICKS 2
+#define FAKE_CALLS_MAX 4096
 
-/* Its main. */
-int fake_brick_main(int argc, char **argv);
+struct fake;
+
+struct fake_brick {
+    struct fake *fake;
+    unsigned number;
+    uint16_t port;
+    struct rpc_program program;
+    const struct rpc_program *programs[1];
+    struct rpc_service service;
+    struct rpc_connection *connection; /* the last that said hello; a reference */
+    unsigned hellos;
+    struct brick_hello hello; /* the last; its name is in hello_name */
+    char hello_name[256];
+};
+
+/* A call that arrived: its id if it has one, the view it named. */
+struct fake_call {
+    unsigned brick;
+    uint32_t procedure;
+    struct brick_target target;
+    struct op_id id;
+    struct rpc_connection *connection; /* to tell them apart, no reference */
+    struct rpc_call *parked;           /* not answered yet, by fake_park */
+};
+
+struct fake {
+    struct rpc_loop *loop;
+    uint16_t port; /* of management */
+    struct rpc_program program;
+    const struct rpc_program *programs[1];
+    struct rpc_service service;
+    struct fake_brick bricks[FAKE_BRICKS];
+
+    pthread_mutex_t lock; /* guards everything below */
+    pthread_cond_t changed;
+    struct volume_spec spec;
+    int volume_status, hello_status;
+    uint32_t slots;
+    unsigned asked;
+    struct rpc_call *waiting[64]; /* MGMT_VOLUME calls that wait for a newer view */
+    size_t waiting_count;
+    struct fake_call calls[FAKE_CALLS_MAX];
+    size_t call_count;
+    /* Answers one call; default fake_answer. number is its place in calls. Runs without lock. */
+    void (*answer)(struct fake *fake, struct rpc_call *call, size_t number);
+    void *context;
+};
+
+/* Start; view 1 has brick 0 as primary. Ends the test's process if it cannot. */
+void fake_start(struct fake *fake);
+void fake_stop(struct fake *fake);
+/* Make brick the primary of the next view and tell those who wait. */
+void fake_next_view(struct fake *fake, unsigned brick);
+/* What follows uses answer. */
+void fake_set_answer(struct fake *fake,
+                     void (*answer)(struct fake *fake, struct rpc_call *call, size_t number));
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+/* Success, with what every check of a client wants to see: a file, and eight bytes of data. */
+void fake_answer(struct fake *fake, struct rpc_call *call, size_t number);
+void fake_answer_status(struct rpc_call *call, int status);
+void fake_reply_of(uint32_t procedure, struct reply *out_reply);
+/* None, until fake_release. */
+void fake_park(struct fake *fake, struct rpc_call *call, size_t number);
+/* Answer call number with status (0: fake_answer), if it is parked. */
+void fake_release(struct fake *fake, size_t number, int status);
+void fake_release_all(struct fake *fake, int status);
+
+/* ---- looking on ------------------------------------------------------------------------------ */
+
+/* Wait until count calls have arrived; false after ten seconds. */
+bool fake_wait_calls(struct fake *fake, size_t count);
+bool fake_wait_hellos(struct fake *fake, unsigned brick, unsigned count);
+size_t fake_call_count(struct fake *fake);
+struct fake_call fake_call_at(struct fake *fake, size_t number);
+/* End the connection that last said hello to brick. */
+void fake_cut(struct fake *fake, unsigned brick);
 
 #endif
