@@ -1,0 +1,83 @@
+/*
+ * Random operations.
+ *
+ * Goal: two directories and a store in memory stay the same in every attribute, cookie and listing,
+ * the trees are what the indexes say, and all is as it was after closing and opening again.
+ * Method: thousands of random wishes from a seed, many of them to be refused.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include "tests/lib/store_check.h"
+#include "tests/lib/store_fixture.h"
+
+#define ROUNDS 3
+#define WISHES 4000
+
+static void compare_all(struct store_fixture *fixture, unsigned int how)
+{
+    uint64_t first = store_digest(fixture->stores[0]);
+    CU_ASSERT_NOT_EQUAL_FATAL(first, 0);
+    for (uint32_t i = 1; i < fixture->count; i++) {
+        CU_ASSERT_EQUAL_FATAL(store_digest(fixture->stores[i]), first);
+    }
+    for (uint32_t i = 0; i < fixture->count; i++) {
+        CU_ASSERT_EQUAL_FATAL(store_compare(fixture->stores[i], fixture->paths[0], how), 0);
+    }
+}
+
+static void one_round(uint64_t seed)
+{
+    struct store_fixture fixture;
+    struct random_sequence random;
+    static struct wish_room room;
+    printf("seed %llu ", (unsigned long long)seed);
+    fflush(stdout);
+    wish_room_init(&room);
+    random_sequence_init(&random, seed);
+    store_fixture_open(&fixture, 2, 1);
+    uint32_t done = 0;
+    for (int i = 0; i < WISHES; i++) {
+        struct slice bulk;
+        struct operation operation;
+        struct mutation wish = wish_random(&random, &room, &bulk);
+        if (fixture_mutate(&fixture, &wish, bulk, &operation) == 0) {
+            wish_done(&room, &operation);
+            done += operation.kind != OPERATION_NONE;
+        }
+        if (i % 500 == 0) {
+            CU_ASSERT_EQUAL(store_checkpoint(fixture.stores[0]), 0); /* of one of them only */
+        }
+        if (i % 1000 == 999) {
+            compare_all(&fixture, TREE_CONTENTS | TREE_OWNERS);
+        }
+    }
+    CU_ASSERT(done > WISHES / 4);
+    CU_ASSERT_EQUAL(store_checkpoint(fixture.stores[0]), 0);
+    compare_all(&fixture, TREE_CONTENTS | TREE_OWNERS | TREE_TIMES);
+    CU_ASSERT_EQUAL_FATAL(store_fixture_reopen(&fixture, 1), 0);
+    compare_all(&fixture, TREE_CONTENTS | TREE_OWNERS | TREE_TIMES);
+    CU_ASSERT_EQUAL(store_compare(fixture.stores[1], fixture.paths[1],
+                                  TREE_CONTENTS | TREE_OWNERS | TREE_TIMES),
+                    0);
+    store_fixture_close(&fixture);
+}
+
+static void stores_stay_the_same(void)
+{
+    for (uint64_t seed = 1; seed <= ROUNDS; seed++) {
+        one_round(seed);
+    }
+}
+
+int main(void)
+{
+    CU_initialize_registry();
+    CU_pSuite suite = CU_add_suite("store, at random", NULL, NULL);
+    CU_ADD_TEST(suite, stores_stay_the_same);
+    CU_basic_run_tests();
+    unsigned int failures = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    return failures != 0;
+}
