@@ -123,9 +123,6 @@ static bool grant(struct brick_request *request, uint64_t key, uint64_t seen)
 
 static uint32_t grant_all(struct brick_request *request)
 {
-    if (!request->client->wants_grants || (!request->object_key && !request->name_key)) {
-        return 0;
-    }
     if (request->object_key && !grant(request, request->object_key, request->object_cell)) {
         return 0;
     }
@@ -141,7 +138,8 @@ void brick_send(struct brick_request *request)
 {
     struct reply *reply = &request->reply;
     reply->view = request->view;
-    if (reply->status == 0 || reply->status == -ENOENT) {
+    if ((request->object_key || request->name_key) &&
+        (reply->status == 0 || reply->status == -ENOENT)) {
         reply->grant_ms = grant_all(request);
     }
     rpc_call_reply(request->call, (xdrproc_t)xdr_reply, reply, &reply->data);
