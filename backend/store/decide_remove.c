@@ -71,12 +71,11 @@ int decide_remove(struct deciding *deciding)
     return 0;
 }
 
-/* Would directory become its own ancestor below target? Fails: -EINVAL if so. */
-static int check_loop(struct deciding *deciding, const struct gfid *directory,
-                      const struct gfid *target)
+/* Is directory an ancestor of at, or at itself? Fails: result if so. */
+static int check_not_above(struct deciding *deciding, const struct gfid *directory, struct gfid at,
+                           int result_if_so)
 {
     struct object_record record;
-    struct gfid at = *target;
     while (!gfid_equal(&at, directory)) {
         if (gfid_is_root(&at)) {
             return 0;
@@ -87,16 +86,29 @@ static int check_loop(struct deciding *deciding, const struct gfid *directory,
         }
         at = record.attr.parent;
     }
-    return -EINVAL;
+    return result_if_so;
 }
 
-static int check_replacing(const struct deciding *deciding)
+/* Neither goes into itself, nor is a directory replaced that the object is in. */
+static int check_loops(struct deciding *deciding)
+{
+    const struct mutation *mutation = deciding->mutation;
+    const struct attr *object = &deciding->operation->object;
+    const struct attr *replaced = &deciding->operation->replaced;
+    int result = 0;
+    if (object->type == OBJECT_DIRECTORY) {
+        result = check_not_above(deciding, &object->gfid, mutation->parent2, -EINVAL);
+    }
+    if (!result && replaced->type == OBJECT_DIRECTORY) {
+        result = check_not_above(deciding, &replaced->gfid, mutation->parent, -ENOTEMPTY);
+    }
+    return result;
+}
+
+static int check_types(const struct deciding *deciding)
 {
     const struct object_record *object = &deciding->object;
     const struct object_record *replaced = &deciding->replaced;
-    if (deciding->mutation->rename_flags & RENAME_NOREPLACE) {
-        return -EEXIST;
-    }
     if (replaced->attr.type == OBJECT_DIRECTORY) {
         if (object->attr.type != OBJECT_DIRECTORY) {
             return -EISDIR;
@@ -136,7 +148,7 @@ static int load_directories(struct deciding *deciding, const struct attr **out_t
     return result;
 }
 
-static int load_source(struct deciding *deciding, const struct attr *target)
+static int load_source(struct deciding *deciding)
 {
     const struct mutation *mutation = deciding->mutation;
     struct operation *operation = deciding->operation;
@@ -146,20 +158,12 @@ static int load_source(struct deciding *deciding, const struct attr *target)
         return result;
     }
     operation->cookie = found.cookie;
-    result = deciding_load(deciding, &found.gfid, &deciding->object, &operation->object,
-                           &operation->object_before);
-    if (result || operation->object.type != OBJECT_DIRECTORY || target == &operation->parent) {
-        return result;
-    }
-    /* A directory that moves gets another "..", which is a change of itself. */
-    if (!access_allows(&mutation->cred, &operation->object, ACCESS_WRITE)) {
-        return -EACCES;
-    }
-    return check_loop(deciding, &found.gfid, &mutation->parent2);
+    return deciding_load(deciding, &found.gfid, &deciding->object, &operation->object,
+                         &operation->object_before);
 }
 
-/* What the new name stands for now, if anything. Sets *out_same if it is the very object. */
-static int load_replaced(struct deciding *deciding, const struct attr *target, bool *out_same)
+/* What the new name stands for now, if anything. */
+static int load_replaced(struct deciding *deciding)
 {
     const struct mutation *mutation = deciding->mutation;
     struct operation *operation = deciding->operation;
@@ -167,27 +171,43 @@ static int load_replaced(struct deciding *deciding, const struct attr *target, b
     struct name_record found;
     int result = index_name_find(deciding->index, &mutation->parent2, mutation->name2, &found);
     if (result == -ENOENT) {
-        if (gfid_is_root(&mutation->parent2) &&
-            slice_equal(mutation->name2, slice_text(DISK_DIRECTORY))) {
-            return -EPERM; /* the brick's own */
-        }
         return index_name_cookie(deciding->index, &mutation->parent2, mutation->name2,
                                  &operation->cookie2);
+    }
+    if (!result && mutation->rename_flags & RENAME_NOREPLACE) {
+        result = -EEXIST;
     }
     if (result) {
         return result;
     }
     operation->cookie2 = found.cookie;
-    *out_same = gfid_equal(&found.gfid, &operation->object.gfid);
-    if (*out_same) {
-        return mutation->rename_flags & RENAME_NOREPLACE ? -EEXIST : 0;
+    return deciding_load(deciding, &found.gfid, &deciding->replaced, &operation->replaced, &unused);
+}
+
+/* Permissions and types, in the kernel's order. */
+static int check_rename(const struct deciding *deciding, const struct attr *target)
+{
+    const struct mutation *mutation = deciding->mutation;
+    const struct operation *operation = deciding->operation;
+    int result = check_taking(&mutation->cred, &operation->parent, &operation->object);
+    if (!result && operation->replaced.type != OBJECT_NONE) {
+        result = check_taking(&mutation->cred, target, &operation->replaced);
+        if (!result) {
+            result = check_types(deciding);
+        }
+    } else if (!result && !access_allows(&mutation->cred, target, ACCESS_WRITE)) {
+        result = -EACCES;
     }
-    result =
-        deciding_load(deciding, &found.gfid, &deciding->replaced, &operation->replaced, &unused);
-    if (!result) {
-        result = check_replacing(deciding);
+    /* A directory that moves gets another "..", which is a change of itself. */
+    if (!result && operation->object.type == OBJECT_DIRECTORY && target != &operation->parent &&
+        !access_allows(&mutation->cred, &operation->object, ACCESS_WRITE)) {
+        result = -EACCES;
     }
-    return result ? result : check_taking(&mutation->cred, target, &operation->replaced);
+    if (!result && gfid_is_root(&mutation->parent2) &&
+        slice_equal(mutation->name2, slice_text(DISK_DIRECTORY))) {
+        result = -EPERM; /* the brick's own */
+    }
+    return result;
 }
 
 static void rename_outcome(struct deciding *deciding)
@@ -220,24 +240,27 @@ static void rename_outcome(struct deciding *deciding)
 
 int decide_rename(struct deciding *deciding)
 {
-    const struct mutation *mutation = deciding->mutation;
     struct operation *operation = deciding->operation;
     const struct attr *target;
     int result = load_directories(deciding, &target);
     if (!result) {
-        result = load_source(deciding, target);
+        result = load_source(deciding);
     }
-    bool same = false;
     if (!result) {
-        result = load_replaced(deciding, target, &same);
+        result = load_replaced(deciding);
     }
-    if (result || same) {
-        return result; /* one object by both names: success, and nothing happens (POSIX rename) */
+    if (!result) {
+        result = check_loops(deciding);
     }
-    result = check_taking(&mutation->cred, &operation->parent, &operation->object);
-    if (!result && !access_allows(&mutation->cred, target, ACCESS_WRITE)) {
-        result = -EACCES;
+    if (result) {
+        operation->replaced.type = OBJECT_NONE;
+        return result;
     }
+    if (gfid_equal(&operation->replaced.gfid, &operation->object.gfid)) {
+        operation->replaced.type = OBJECT_NONE;
+        return 0; /* one object by both names: success, and nothing happens (POSIX rename) */
+    }
+    result = check_rename(deciding, target);
     if (!result) {
         rename_outcome(deciding);
     }
