@@ -23,6 +23,21 @@ static void must(int status, const char *what)
     }
 }
 
+static void send_reply(struct fake *fake, struct rpc_call *call, xdrproc_t encode,
+                       const void *reply)
+{
+    void (*send)(struct rpc_call *, xdrproc_t, const void *);
+    {
+        AUTO_LOCK(&fake->lock);
+        send = fake->send;
+    }
+    if (send) {
+        send(call, encode, reply);
+    } else {
+        rpc_call_reply(call, encode, reply, NULL);
+    }
+}
+
 /* ---- management ------------------------------------------------------------------------------ */
 
 static void answer_volume(struct fake *fake, struct rpc_call *call)
@@ -33,7 +48,7 @@ static void answer_volume(struct fake *fake, struct rpc_call *call)
         reply.status = fake->volume_status;
         reply.spec = fake->spec;
     }
-    rpc_call_reply(call, (xdrproc_t)xdr_mgmt_volume_reply, &reply, NULL);
+    send_reply(fake, call, (xdrproc_t)xdr_mgmt_volume_reply, &reply);
 }
 
 static void handle_volume(struct rpc_call *call, void *context)
@@ -45,10 +60,12 @@ static void handle_volume(struct rpc_call *call, void *context)
         return;
     }
     bool waits = false;
+    bool is_stopping;
     {
         AUTO_LOCK(&fake->lock);
         fake->asked++;
-        waits = fake->volume_status == 0 && arguments.wait_ms &&
+        is_stopping = fake->is_stopping;
+        waits = !is_stopping && fake->volume_status == 0 && arguments.wait_ms &&
                 arguments.known_view >= fake->spec.view.number && fake->waiting_count < 64;
         if (waits) {
             fake->waiting[fake->waiting_count++] = call;
@@ -56,7 +73,9 @@ static void handle_volume(struct rpc_call *call, void *context)
         pthread_cond_broadcast(&fake->changed);
     }
     xdr_free((xdrproc_t)xdr_mgmt_volume_args, (char *)&arguments);
-    if (!waits) {
+    if (is_stopping) {
+        rpc_call_drop(call);
+    } else if (!waits) {
         answer_volume(fake, call);
     }
 }
@@ -76,6 +95,19 @@ void fake_next_view(struct fake *fake, unsigned brick)
     for (size_t i = 0; i < count; i++) {
         answer_volume(fake, calls[i]);
     }
+}
+
+void fake_set_status(struct fake *fake, int volume_status, int hello_status)
+{
+    AUTO_LOCK(&fake->lock);
+    fake->volume_status = volume_status;
+    fake->hello_status = hello_status;
+}
+
+void fake_set_port(struct fake *fake, unsigned brick, uint16_t port)
+{
+    AUTO_LOCK(&fake->lock);
+    fake->spec.view.members[brick].port = port;
 }
 
 /* ---- bricks ---------------------------------------------------------------------------------- */
@@ -108,7 +140,7 @@ static void handle_hello(struct rpc_call *call, void *context)
     if (old) {
         rpc_connection_put(old);
     }
-    rpc_call_reply(call, (xdrproc_t)xdr_brick_hello_reply, &reply, NULL);
+    send_reply(fake, call, (xdrproc_t)xdr_brick_hello_reply, &reply);
 }
 
 static bool is_mutation(uint32_t procedure)
@@ -228,8 +260,14 @@ void fake_answer_status(struct rpc_call *call, int status)
 
 void fake_park(struct fake *fake, struct rpc_call *call, size_t number)
 {
-    AUTO_LOCK(&fake->lock);
-    fake->calls[number].parked = call;
+    {
+        AUTO_LOCK(&fake->lock);
+        if (!fake->is_stopping) {
+            fake->calls[number].parked = call;
+            return;
+        }
+    }
+    rpc_call_drop(call);
 }
 
 void fake_release(struct fake *fake, size_t number, int status)
@@ -368,15 +406,18 @@ void fake_start(struct fake *fake)
 
 void fake_stop(struct fake *fake)
 {
+    pthread_mutex_lock(&fake->lock);
+    fake->is_stopping = true; /* from here on nobody else waits or is parked */
+    pthread_mutex_unlock(&fake->lock);
     for (size_t i = 0; i < fake->waiting_count; i++) {
         rpc_call_drop(fake->waiting[i]);
     }
-    for (size_t i = 0; i < fake->call_count; i++) {
-        if (fake->calls[i].parked) {
-            rpc_call_drop(fake->calls[i].parked);
+    for (size_t i = 0; i < fake_call_count(fake); i++) {
+        struct rpc_call *parked = fake_call_at(fake, i).parked;
+        if (parked) {
+            rpc_call_drop(parked);
         }
     }
-    fake->waiting_count = fake->call_count = 0;
     for (unsigned i = 0; i < FAKE_BRICKS; i++) {
         fake_cut(fake, i);
     }

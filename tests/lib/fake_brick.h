@@ -51,6 +51,7 @@ struct fake {
 
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t changed;
+    bool is_stopping; /* what still arrives stays without an answer */
     struct volume_spec spec;
     int volume_status, hello_status;
     uint32_t slots;
@@ -61,7 +62,8 @@ struct fake {
     size_t call_count;
     /* Answers one call; default fake_answer. number is its place in calls. Runs without lock. */
     void (*answer)(struct fake *fake, struct rpc_call *call, size_t number);
-    void *context;
+    /* If set, sends the answers of management and to HELLO instead of rpc_call_reply. */
+    void (*send)(struct rpc_call *call, xdrproc_t encode, const void *reply);
 };
 
 /* Start; view 1 has brick 0 as primary. Ends the test's process if it cannot. */
@@ -69,6 +71,9 @@ void fake_start(struct fake *fake);
 void fake_stop(struct fake *fake);
 /* Make brick the primary of the next view and tell those who wait. */
 void fake_next_view(struct fake *fake, unsigned brick);
+/* What the next questions are answered with; a port of 0 means that the brick does not run. */
+void fake_set_status(struct fake *fake, int volume_status, int hello_status);
+void fake_set_port(struct fake *fake, unsigned brick, uint16_t port);
 /* What follows uses answer. */
 void fake_set_answer(struct fake *fake,
                      void (*answer)(struct fake *fake, struct rpc_call *call, size_t number));

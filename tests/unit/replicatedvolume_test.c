@@ -511,9 +511,7 @@ static void test_errors_are_answers(void)
 static void test_no_primary_is_waited_for(void)
 {
     start();
-    pthread_mutex_lock(&fake.lock);
-    fake.spec.view.members[0].port = 0;
-    pthread_mutex_unlock(&fake.lock);
+    fake_set_port(&fake, 0, 0);
     fake_cut(&fake, 0);
     CU_ASSERT_TRUE(wait_answers(false));
     struct pending write;
@@ -556,9 +554,7 @@ static void test_cancelled_slot_rests_until_the_answer(void)
 static void test_cancel_ends_what_waits(void)
 {
     start();
-    pthread_mutex_lock(&fake.lock);
-    fake.spec.view.members[0].port = 0;
-    pthread_mutex_unlock(&fake.lock);
+    fake_set_port(&fake, 0, 0);
     fake_set_answer(&fake, fake_park);
     struct pending sent;
     submit(&sent, VOLUME_WRITE);
@@ -740,19 +736,18 @@ static void test_open_says_what_is_wrong(void)
     char host[64];
     char two[64];
     (void)snprintf(host, sizeof(host), "127.0.0.1:%u", fake.port);
-    fake.volume_status = -E_UNKNOWN_VOLUME;
+    fake_set_status(&fake, -E_UNKNOWN_VOLUME, 0);
     CU_ASSERT_EQUAL(open_error(host, 5000, "volume list"), -E_UNKNOWN_VOLUME);
-    fake.volume_status = -E_VOLUME_STOPPED;
+    fake_set_status(&fake, -E_VOLUME_STOPPED, 0);
     CU_ASSERT_EQUAL(open_error(host, 5000, "volume start gv0"), -E_VOLUME_STOPPED);
-    fake.volume_status = 0;
-    fake.hello_status = -E_WRONG_VOLUME;
+    fake_set_status(&fake, 0, -E_WRONG_VOLUME);
     CU_ASSERT_EQUAL(open_error(host, 5000, "serves another volume"), -E_WRONG_VOLUME);
-    fake.hello_status = 0;
-    fake.spec.view.members[0].port = 0;
+    fake_set_status(&fake, 0, 0);
+    fake_set_port(&fake, 0, 0);
     CU_ASSERT_EQUAL(open_error(host, 100, "no primary"), -ETIMEDOUT);
     CU_ASSERT_EQUAL(open_error("127.0.0.1:1", 100, "is trivetd running"), -ETIMEDOUT);
     /* The second host answers when the first does not. */
-    fake.spec.view.members[0].port = fake.bricks[0].port;
+    fake_set_port(&fake, 0, fake.bricks[0].port);
     (void)snprintf(two, sizeof(two), "127.0.0.1:1,127.0.0.1:%u", fake.port);
     CU_ASSERT_EQUAL(open_error(two, 5000, ""), 0);
     stop();
