@@ -23,7 +23,7 @@
 #define PARKED_MAX 4096
 #define BULK_SIZE ((size_t)1024 * 1024)
 
-enum { NOTHING, ECHO, LATE, MIRROR, BACK, PARK, WHO, HANG_UP, TEXT, PROCEDURES };
+enum { NOTHING, ECHO, LATE, MIRROR, LATE_MIRROR, BACK, PARK, WHO, HANG_UP, TEXT, PROCEDURES };
 
 /* ---- what is counted ----------------------------------------------------------------------- */
 
@@ -91,6 +91,17 @@ static inline void handle_mirror(struct rpc_call *call, void *context)
         return;
     }
     rpc_call_reply(call, (xdrproc_t)xdr_uint64_t, &value, &bulk);
+}
+
+static inline void mirror_later(void *context)
+{
+    handle_mirror(context, NULL);
+}
+
+static inline void handle_late_mirror(struct rpc_call *call, void *context)
+{
+    (void)context;
+    rpc_offload(server_loop, mirror_later, call);
 }
 
 static inline void back_answered(struct rpc_reply *reply, void *context)
@@ -193,6 +204,7 @@ static const struct rpc_procedure procedures[PROCEDURES] = {
     [ECHO] = {"ECHO", handle_echo},
     [LATE] = {"LATE", handle_late},
     [MIRROR] = {"MIRROR", handle_mirror},
+    [LATE_MIRROR] = {"LATE_MIRROR", handle_late_mirror},
     [BACK] = {"BACK", handle_back},
     [PARK] = {"PARK", handle_park},
     [WHO] = {"WHO", handle_who},

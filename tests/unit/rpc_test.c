@@ -230,6 +230,101 @@ static void a_mebibyte_goes_both_ways(void)
     free(run.bytes);
 }
 
+/*
+ * Small and large messages of many threads on one connection, answered at once and late: sockets
+ * fill, messages are cut in two and queued, others come in between; each must arrive whole.
+ */
+#define MIXED_CALLS 4000
+#define MIXED_WINDOW 80
+
+struct mixed {
+    uint8_t *bytes;
+    struct client *client;
+    atomic_uint started, done, wrong;
+};
+
+struct mixed_call {
+    struct mixed *mixed;
+    uint64_t size;
+    unsigned number;
+};
+
+static void mixed_next(struct mixed_call *call);
+
+static void mixed_callback(struct rpc_reply *reply, void *context)
+{
+    struct mixed_call *call = context;
+    uint64_t size = 0;
+    struct slice rest, bulk = {NULL, 0};
+    if (reply->status || rpc_reply_decode(reply, (xdrproc_t)xdr_uint64_t, &size, &rest) < 0 ||
+        rpc_bulk(rest, &bulk) < 0 || size != call->size ||
+        !slice_equal(bulk, slice_of(call->mixed->bytes + call->number % 1000, size))) {
+        atomic_fetch_add(&call->mixed->wrong, 1);
+    }
+    mixed_next(call);
+}
+
+static void mixed_next(struct mixed_call *call)
+{
+    struct mixed *mixed = call->mixed;
+    call->number = atomic_fetch_add(&mixed->started, 1);
+    if (call->number >= MIXED_CALLS) {
+        atomic_fetch_add(&mixed->done, 1);
+        return;
+    }
+    uint32_t hash = (call->number + 1) * UINT32_C(2654435761);
+    call->size = hash >> 28 < 9 ? hash >> 12 & 0xff : hash >> 12 & 0x7ffff;
+    struct slice bulk = slice_of(mixed->bytes + call->number % 1000, call->size);
+    struct rpc_call_request request = request_of(hash & 0x400 ? MIRROR : LATE_MIRROR, &call->size);
+    request.bulk = &bulk;
+    request.callback = mixed_callback;
+    request.context = call;
+    if (rpc_call_start(mixed->client->connection, &request) < 0) {
+        atomic_fetch_add(&mixed->wrong, 1);
+        atomic_fetch_add(&mixed->done, 1);
+    }
+}
+
+/* Small calls from outside the loop, in between. */
+static void *mixed_thread(void *context)
+{
+    struct mixed *mixed = context;
+    for (uint64_t i = 0; atomic_load(&mixed->done) < MIXED_WINDOW; i++) {
+        uint64_t value;
+        if (call_and_wait(mixed->client, i % 2 ? ECHO : LATE, i, &value) || value != i) {
+            atomic_fetch_add(&mixed->wrong, 1);
+            break;
+        }
+    }
+    return NULL;
+}
+
+static void mixed_sizes_arrive_whole(void)
+{
+    struct client client;
+    client_dial(&client);
+    struct mixed mixed = {.bytes = malloc(BULK_SIZE), .client = &client};
+    for (size_t i = 0; i < BULK_SIZE; i++) {
+        mixed.bytes[i] = (uint8_t)(i * 131 + i / 509);
+    }
+    struct mixed_call calls[MIXED_WINDOW];
+    for (unsigned i = 0; i < MIXED_WINDOW; i++) {
+        calls[i] = (struct mixed_call){.mixed = &mixed};
+        mixed_next(&calls[i]);
+    }
+    pthread_t threads[2];
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_create(&threads[i], NULL, mixed_thread, &mixed);
+    }
+    CU_ASSERT_FATAL(wait_for(&mixed.done, MIXED_WINDOW));
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    CU_ASSERT_EQUAL(atomic_load(&mixed.wrong), 0);
+    client_end(&client);
+    free(mixed.bytes);
+}
+
 static void a_long_string_is_encoded_though_scratch_is_short(void)
 {
     struct client client;
@@ -376,6 +471,7 @@ int main(void)
         {"late answers of other threads", late_answers_of_other_threads},
         {"calls both ways on one connection", calls_both_ways_on_one_connection},
         {"a mebibyte goes both ways", a_mebibyte_goes_both_ways},
+        {"mixed sizes arrive whole", mixed_sizes_arrive_whole},
         {"a long string is encoded", a_long_string_is_encoded_though_scratch_is_short},
         {"credentials arrive", credentials_arrive},
         {"rejected calls say so", rejected_calls_say_so},
