@@ -175,10 +175,11 @@ static int brick_assign_port(struct daemon *daemon, struct volume_definition *de
             return 0;
         }
         if (status != -EADDRINUSE) {
-            return refuse(out_why, status,
-                          "brick %s:%.400s: its host's address cannot be listened on: %s; bring the "
-                          "address up, or delete the volume and create it with another host",
-                          brick->host, brick->path, error_text(status));
+            return refuse(
+                out_why, status,
+                "brick %s:%.400s: its host's address cannot be listened on: %s; bring the "
+                "address up, or delete the volume and create it with another host",
+                brick->host, brick->path, error_text(status));
         }
     }
     return refuse(out_why, -EADDRINUSE,
@@ -232,6 +233,16 @@ struct process *brick_process(struct daemon *daemon, const struct volume_definit
     AUTO_LOCK(&daemon->live.lock);
     struct live_volume *volume = live_find_id(&daemon->live, &definition->id);
     return volume ? volume->bricks[number].process : NULL;
+}
+
+bool bricks_have_processes(struct daemon *daemon, const struct volume_definition *definition)
+{
+    for (uint32_t i = 0; i < definition->brick_count; i++) {
+        if (brick_process(daemon, definition, i)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void brick_enter(struct daemon *daemon, const struct volume_definition *definition,
@@ -317,8 +328,7 @@ static void brick_ask_to_stop(struct daemon *daemon, const struct volume_definit
                               uint32_t number, struct process *process)
 {
     process_expect_end(process);
-    struct rpc_connection *connection =
-        brick_connection(daemon, &definition->id, number, NULL);
+    struct rpc_connection *connection = brick_connection(daemon, &definition->id, number, NULL);
     struct rpc_call_request request = {
         .program = TRIVET_SUPERVISED,
         .version = TRIVET_SUPERVISED_V1,
@@ -348,8 +358,7 @@ static int brick_stop_group(struct daemon *daemon, const struct volume_definitio
             processes[found++] = process;
         }
     }
-    if (processes_wait_ended(processes, found, STOP_MS_MAX) &&
-        processes_stop(processes, found)) {
+    if (processes_wait_ended(processes, found, STOP_MS_MAX) && processes_stop(processes, found)) {
         return -ETIMEDOUT;
     }
     for (size_t i = 0; i < count; i++) {
@@ -381,8 +390,8 @@ int bricks_stop(struct daemon *daemon, const struct volume_definition *definitio
     if (status || others_status) {
         return refuse(out_why, -ETIMEDOUT,
                       "a brick of volume %s did not end, not even when it was killed; its disk may "
-                      "hang: see the kernel's log, then say volume stop %s force", definition->name,
-                      definition->name);
+                      "hang: see the kernel's log, then say volume stop %s force",
+                      definition->name, definition->name);
     }
     return 0;
 }

@@ -12,7 +12,8 @@
 #define ADDRESS_SIZE (HOST_SIZE_MAX + 16)
 void address_format(const char *host, unsigned port, char out_text[ADDRESS_SIZE]);
 
-/* Make brick number's directory a brick. Threads: workers. Fails: the sentence is trivet-brick's. */
+/* Make brick number's directory a brick. Threads: workers. Fails: the sentence is trivet-brick's.
+ */
 int brick_format(struct daemon *daemon, const struct volume_definition *definition, uint32_t number,
                  bool force, struct refusal *out_why);
 /* Undo that, if the directory is this volume's. */
@@ -24,7 +25,8 @@ void brick_unformat(struct daemon *daemon, const struct volume_definition *defin
 int bricks_assign_ports(struct daemon *daemon, struct volume_definition *definition,
                         struct refusal *out_why);
 
-/* Adopt or start brick number's process and enter it in the live volume; one that is there stays. */
+/* Adopt or start brick number's process and enter it in the live volume; one that is there stays.
+ */
 int brick_start(struct daemon *daemon, const struct volume_definition *definition, uint32_t number,
                 struct refusal *out_why);
 /* Adopt its process if it runs. Fails: -ESRCH … */
@@ -34,9 +36,12 @@ int brick_adopt(struct daemon *daemon, const struct volume_definition *definitio
 struct process *brick_process(struct daemon *daemon, const struct volume_definition *definition,
                               uint32_t number);
 
+/* Whether any brick's process is supervised. */
+bool bricks_have_processes(struct daemon *daemon, const struct volume_definition *definition);
+
 /*
- * Stop all bricks of a volume, the primary first, so that what it answered is on the others: each is
- * asked over its connection, then by SIGTERM, then killed. Fails: -ETIMEDOUT.
+ * Stop all bricks of a volume, the primary first, so that what it answered is on the others: each
+ * is asked over its connection, then by SIGTERM, then killed. Fails: -ETIMEDOUT.
  */
 int bricks_stop(struct daemon *daemon, const struct volume_definition *definition,
                 struct refusal *out_why);

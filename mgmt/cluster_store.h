@@ -1,11 +1,11 @@
 /*
  * The seam of the cluster store: a small linearizable map from keys to values with versions. Volume
- * definitions and views live in it and change only by compare-and-swap, so that whoever loses a race
- * hears of it. Today's implementation is a directory of files (store_file.c); one that spans several
- * machines follows, and both pass the same tests (tests/unit/cluster_store_test.c).
+ * definitions and views live in it and change only by compare-and-swap, so that whoever loses a
+ * race hears of it. Today's implementation is a directory of files (store_file.c); one that spans
+ * several machines follows, and both pass the same tests (tests/unit/cluster_store_test.c).
  *
- * A version is unique in the store's life: a key that was deleted and made again never has a version
- * that it had before.
+ * A version is unique in the store's life: a key that was deleted and made again never has a
+ * version that it had before.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -95,10 +95,11 @@ static json_t *answer_failure(int status, const char *format, ...)
 static json_t *unreached(const char *path, int status)
 {
     if (status == -ENOENT || status == -ECONNREFUSED) {
-        return answer_failure(status,
-                              "trivetd is not running (nobody listens on %s); start it with "
-                              "\"systemctl start trivetd\" or \"trivetd\", or name another --run-dir",
-                              path);
+        return answer_failure(
+            status,
+            "trivetd is not running (nobody listens on %s); start it with "
+            "\"systemctl start trivetd\" or \"trivetd\", or name another --run-dir",
+            path);
     }
     if (status == -EACCES || status == -EPERM) {
         return answer_failure(status, "%s may not be used by this user; be root", path);
@@ -129,8 +130,9 @@ static json_t *ask(const struct cmd *cmd, const json_t *request)
     json_t *answer = json_loads(text, 0, NULL);
     if (!json_is_object(answer)) {
         json_decref(answer);
-        return answer_failure(-E_BAD_MESSAGE, "trivetd's answer is not understood; trivet and trivetd "
-                                              "must be of the same version");
+        return answer_failure(-E_BAD_MESSAGE,
+                              "trivetd's answer is not understood; trivet and trivetd "
+                              "must be of the same version");
     }
     return answer;
 }

@@ -71,7 +71,8 @@ static int gateway_status(struct cmd *cmd)
     cmd_table_end(&table);
     size_t i;
     json_t *at;
-    json_array_foreach(json_object_get(answer, "listening"), i, at) {
+    json_array_foreach(json_object_get(answer, "listening"), i, at)
+    {
         printf("Listens on: %s port %lld\n", cmd_text(at, "address"), cmd_number(at, "port"));
     }
     json_decref(answer);

@@ -24,7 +24,8 @@ int cmd_peer(struct cmd *cmd)
     }
     size_t i;
     json_t *peer;
-    json_array_foreach(peers, i, peer) {
+    json_array_foreach(peers, i, peer)
+    {
         printf("\nHostname: %s\nState: %s (%s)\n", cmd_text(peer, "hostname"),
                cmd_text(peer, "state"),
                json_is_true(json_object_get(peer, "connected")) ? "Connected" : "Disconnected");
@@ -48,7 +49,8 @@ int cmd_pool(struct cmd *cmd)
     cmd_table_begin(&table, 2, titles);
     size_t i;
     json_t *peer;
-    json_array_foreach(json_object_get(answer, "peers"), i, peer) {
+    json_array_foreach(json_object_get(answer, "peers"), i, peer)
+    {
         bool is_connected = json_is_true(json_object_get(peer, "connected"));
         cmd_table_add(&table, "%s%s", cmd_text(peer, "hostname"),
                       json_is_true(json_object_get(peer, "local")) ? " (this machine)" : "");

@@ -1,5 +1,6 @@
 /*
- * trivet volume: create, start, stop, delete, list, info, status, in the words of GlusterFS's users.
+ * trivet volume: create, start, stop, delete, list, info, status, in the words of GlusterFS's
+ * users.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -59,8 +60,8 @@ static int create_parse(const struct cmd *cmd, json_t *request)
             }
             json_array_append_new(bricks, brick);
         } else {
-            return cmd_usage_error(cmd, "%s is neither a brick (HOST:/path) nor a word that is known",
-                                   word);
+            return cmd_usage_error(
+                cmd, "%s is neither a brick (HOST:/path) nor a word that is known", word);
         }
     }
     if (replica == 0) {
@@ -113,11 +114,11 @@ static int volume_change(struct cmd *cmd, const char *verb, bool may_force)
         puts("The files of its bricks are left in place, and .trivet in them:");
         size_t i;
         json_t *brick;
-        json_array_foreach(json_object_get(answer, "bricks"), i, brick) {
+        json_array_foreach(json_object_get(answer, "bricks"), i, brick)
+        {
             printf("  %s\n", json_string_value(brick));
         }
-        puts("To use such a directory for another volume, remove .trivet from it, or say force to "
-             "volume create.");
+        puts("To use such a directory for another volume, remove .trivet and what else is in it.");
     }
     json_decref(answer);
     return status;
@@ -147,7 +148,8 @@ static int volume_list(struct cmd *cmd)
     json_t *volumes = json_object_get(answer, "volumes");
     size_t i;
     json_t *volume;
-    json_array_foreach(volumes, i, volume) {
+    json_array_foreach(volumes, i, volume)
+    {
         puts(json_string_value(volume));
     }
     if (answer && json_array_size(volumes) == 0) {
@@ -171,7 +173,8 @@ static void print_info(const json_t *volume)
     puts("Bricks:");
     size_t i;
     json_t *brick;
-    json_array_foreach(bricks, i, brick) {
+    json_array_foreach(bricks, i, brick)
+    {
         printf("Brick%zu: %s:%s\n", i + 1, cmd_text(brick, "host"), cmd_text(brick, "path"));
     }
 }
@@ -192,7 +195,8 @@ static int volume_info(struct cmd *cmd)
     json_t *volumes = json_object_get(answer, "volumes");
     size_t i;
     json_t *volume;
-    json_array_foreach(volumes, i, volume) {
+    json_array_foreach(volumes, i, volume)
+    {
         print_info(volume);
     }
     if (answer && json_array_size(volumes) == 0) {
@@ -204,7 +208,7 @@ static int volume_info(struct cmd *cmd)
 
 /* ---- status -------------------------------------------------------------------------------- */
 
-static const char *const status_titles[] = {"Trivet process", "TCP Port", "Online",    "Pid",
+static const char *const status_titles[] = {"Trivet process", "TCP Port", "Online",     "Pid",
                                             "Role",           "View",     "Last Index", "Committed",
                                             "Clients",        "Disk Free"};
 #define STATUS_COLUMNS (sizeof(status_titles) / sizeof(status_titles[0]))
@@ -266,11 +270,13 @@ static void print_status(const json_t *volume, bool detail)
     size_t i;
     json_t *brick;
     json_t *bricks = json_object_get(volume, "bricks");
-    json_array_foreach(bricks, i, brick) {
+    json_array_foreach(bricks, i, brick)
+    {
         add_brick(&table, brick);
     }
     cmd_table_end(&table);
-    json_array_foreach(bricks, i, brick) {
+    json_array_foreach(bricks, i, brick)
+    {
         if (detail) {
             print_detail(brick);
         }
@@ -292,7 +298,8 @@ static int volume_status(struct cmd *cmd)
     json_t *volumes = json_object_get(answer, "volumes");
     size_t i;
     json_t *volume;
-    json_array_foreach(volumes, i, volume) {
+    json_array_foreach(volumes, i, volume)
+    {
         print_status(volume, detail);
     }
     if (answer && json_array_size(volumes) == 0) {
@@ -309,9 +316,8 @@ static const struct {
     cmd_function *run;
     bool needs_name;
 } verbs[] = {
-    {"create", volume_create, true}, {"start", volume_start, true},
-    {"stop", volume_stop, true},     {"delete", volume_delete, true},
-    {"list", volume_list, false},    {"info", volume_info, false},
+    {"create", volume_create, true},  {"start", volume_start, true}, {"stop", volume_stop, true},
+    {"delete", volume_delete, true},  {"list", volume_list, false},  {"info", volume_info, false},
     {"status", volume_status, false},
 };
 

@@ -60,8 +60,9 @@ static void answer(struct rpc_call *call, json_t *json)
 {
     AUTO_FREE char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
-    static char too_long[] = "{\"status\": -7, \"error\": \"the answer is too long for one message; "
-                             "ask for one volume at a time\"}";
+    static char too_long[] =
+        "{\"status\": -7, \"error\": \"the answer is too long for one message; "
+        "ask for one volume at a time\"}";
     bool is_usable = text && strlen(text) <= JSON_SIZE_MAX;
     struct mgmt_command_reply reply = {.json = is_usable ? text : too_long};
     rpc_call_reply(call, (xdrproc_t)xdr_mgmt_command_reply, &reply, NULL);
@@ -236,8 +237,9 @@ void command_submit(struct commands *commands, struct rpc_call *call, const char
     const struct command_row *row = name ? find_row(name) : NULL;
     if (!row) {
         json_decref(request);
-        answer(call, failure(-EINVAL, "trivetd does not know this command; trivet and trivetd must be "
-                                      "of the same version"));
+        answer(call,
+               failure(-EINVAL, "trivetd does not know this command; trivet and trivetd must be "
+                                "of the same version"));
         return;
     }
     struct task *task = task_new(commands, row, call, request);

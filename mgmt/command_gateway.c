@@ -79,9 +79,8 @@ static int gateway_begin(struct daemon *daemon, const char *config, struct refus
     char pid_path[PATH_SIZE_MAX + 32];
     snprintf(log_path, sizeof(log_path), "%s/log/gateway.log", daemon->config.state_dir);
     snprintf(pid_path, sizeof(pid_path), "%s/supervised-gateway.pid", daemon->config.run_dir);
-    const char *const arguments[] = {program,         "--config",  config,
-                                     "--foreground",  "--run-dir", daemon->config.run_dir,
-                                     NULL};
+    const char *const arguments[] = {
+        program, "--config", config, "--foreground", "--run-dir", daemon->config.run_dir, NULL};
     struct process_plan plan = {
         .name = "gateway",
         .arguments = arguments,
@@ -126,7 +125,8 @@ void gateway_resume(struct daemon *daemon)
     int status = record_read(daemon, &config, &version);
     if (status) {
         log_error("the record of the gateway cannot be read: %s; start the gateway again with "
-                  "\"trivet gateway start\"", error_text(status));
+                  "\"trivet gateway start\"",
+                  error_text(status));
         return;
     }
     if (config && gateway_begin(daemon, config, &why)) {
@@ -226,9 +226,11 @@ static int check_config(struct command *command, const char *config)
                       "the gateway's configuration must be named by an absolute path");
     }
     if (stat(config, &stat_)) {
-        return refuse(&command->why, -errno,
-                      "the gateway's configuration %.2000s cannot be read: %s; name another one with "
-                      "--config", config, error_text(-errno));
+        return refuse(
+            &command->why, -errno,
+            "the gateway's configuration %.2000s cannot be read: %s; name another one with "
+            "--config",
+            config, error_text(-errno));
     }
     return 0;
 }
@@ -240,9 +242,11 @@ int command_gateway_start(struct command *command)
     const char *config = command_text(command, "config");
     config = config[0] ? config : GATEWAY_CONFIG;
     if (gateway_process(daemon, running)) {
-        return refuse(&command->why, -EALREADY,
-                      "the gateway is already started, with %.2000s; stop it first to start it with "
-                      "another configuration", running);
+        return refuse(
+            &command->why, -EALREADY,
+            "the gateway is already started, with %.2000s; stop it first to start it with "
+            "another configuration",
+            running);
     }
     int status = check_config(command, config);
     status = status ? status : gateway_begin(daemon, config, &command->why);
@@ -255,8 +259,10 @@ int command_gateway_start(struct command *command)
     if (status == 0) {
         status = record_write(daemon, config);
         if (status) {
-            (void)refuse(&command->why, status, "the gateway could not be recorded in "
-                         "%.2000s/store: %s", daemon->config.state_dir, error_text(status));
+            (void)refuse(&command->why, status,
+                         "the gateway could not be recorded in "
+                         "%.2000s/store: %s",
+                         daemon->config.state_dir, error_text(status));
         }
     }
     if (status) {
@@ -277,8 +283,10 @@ int command_gateway_stop(struct command *command)
     struct process *process = gateway_process(daemon, config);
     int status = record_write(daemon, NULL);
     if (status) {
-        return refuse(&command->why, status, "the gateway's record in %.2000s/store cannot be "
-                      "removed: %s", daemon->config.state_dir, error_text(status));
+        return refuse(&command->why, status,
+                      "the gateway's record in %.2000s/store cannot be "
+                      "removed: %s",
+                      daemon->config.state_dir, error_text(status));
     }
     if (!process) {
         return refuse(&command->why, -EALREADY, "the gateway is not started");
@@ -307,8 +315,8 @@ int command_gateway_status(struct command *command)
     size_t count = status.pid > 0 ? listening_of(status.pid, at, LISTENING_MAX) : 0;
     json_t *listening = json_array();
     for (size_t i = 0; i < count; i++) {
-        json_array_append_new(listening, json_pack("{s:s, s:i}", "address", at[i].address, "port",
-                                                   (int)at[i].port));
+        json_array_append_new(
+            listening, json_pack("{s:s, s:i}", "address", at[i].address, "port", (int)at[i].port));
     }
     uint16_t port = gateway_nfs_port(daemon, status.pid);
     command_answer(command, "started", json_boolean(is_started));

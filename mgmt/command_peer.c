@@ -14,7 +14,8 @@ int command_peer_status(struct command *command)
     json_t *others = json_array();
     size_t i;
     json_t *member;
-    json_array_foreach(members, i, member) {
+    json_array_foreach(members, i, member)
+    {
         if (!json_is_true(json_object_get(member, "local"))) {
             json_array_append(others, member);
         }

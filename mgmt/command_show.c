@@ -37,7 +37,8 @@ static int select_volumes(struct command *command, struct volume_id out_ids[VOLU
     const struct live_volume *volumes[VOLUMES_MAX];
     size_t count = 0;
     AUTO_LOCK(&command->daemon->live.lock);
-    for (struct live_volume *volume = command->daemon->live.volumes; volume; volume = volume->next) {
+    for (struct live_volume *volume = command->daemon->live.volumes; volume;
+         volume = volume->next) {
         volumes[count++] = volume;
     }
     if (count > 0) {
@@ -121,8 +122,7 @@ static json_t *describe_info(struct daemon *daemon, const struct volume_id *id)
     return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:{}, s:o}", "name", definition->name,
                      "type", "Replicate", "id", text, "status", volume_state(volume), "replica",
                      (int)definition->replica, "transport", "tcp", "view",
-                     (json_int_t)volume->view.number, "options", "bricks",
-                     info_bricks(definition));
+                     (json_int_t)volume->view.number, "options", "bricks", info_bricks(definition));
 }
 
 int command_volume_info(struct command *command)
@@ -160,15 +160,15 @@ static json_t *status_process(struct daemon *daemon, const struct volume_id *id,
 static void status_answered(json_t *json, const struct supervised_status_reply *status)
 {
     json_object_update_new(
-        json, json_pack("{s:s, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:I}", "role",
-                        role_name(status->role), "view", (json_int_t)status->view, "last_index",
-                        (json_int_t)status->last_index, "committed",
-                        (json_int_t)status->commit_index, "clients", (int)status->clients,
-                        "operations", (json_int_t)status->operations, "bytes_read",
-                        (json_int_t)status->bytes_read, "bytes_written",
-                        (json_int_t)status->bytes_written, "disk_total",
-                        (json_int_t)status->disk.bytes_total, "disk_free",
-                        (json_int_t)status->disk.bytes_available));
+        json,
+        json_pack("{s:s, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:I}", "role",
+                  role_name(status->role), "view", (json_int_t)status->view, "last_index",
+                  (json_int_t)status->last_index, "committed", (json_int_t)status->commit_index,
+                  "clients", (int)status->clients, "operations", (json_int_t)status->operations,
+                  "bytes_read", (json_int_t)status->bytes_read, "bytes_written",
+                  (json_int_t)status->bytes_written, "disk_total",
+                  (json_int_t)status->disk.bytes_total, "disk_free",
+                  (json_int_t)status->disk.bytes_available));
 }
 
 static json_t *status_brick(struct daemon *daemon, const struct volume_id *id, uint32_t number)
@@ -199,8 +199,8 @@ static json_t *describe_status(struct daemon *daemon, const struct volume_id *id
             return NULL;
         }
         definition = volume->definition;
-        json = json_pack("{s:s, s:s, s:I}", "name", definition.name, "status",
-                         volume_state(volume), "view", (json_int_t)volume->view.number);
+        json = json_pack("{s:s, s:s, s:I}", "name", definition.name, "status", volume_state(volume),
+                         "view", (json_int_t)volume->view.number);
     }
     json_t *bricks = json_array();
     for (uint32_t i = 0; i < definition.brick_count; i++) {

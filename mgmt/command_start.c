@@ -64,7 +64,8 @@ static int refuse_for_brick(struct command *command, const struct volume_definit
     }
     return refuse(&command->why, -EREMOTEIO,
                   "brick %s:%.1500s did not come up (%s); the last line of its log "
-                  "%.1500s/log/brick-%s-%u.log is: %s", brick->host, brick->path,
+                  "%.1500s/log/brick-%s-%u.log is: %s",
+                  brick->host, brick->path,
                   status.deaths > 0 ? status.ending : "it runs but has not registered with trivetd",
                   command->daemon->config.state_dir, definition->name, number,
                   line[0] ? line : "(it is empty)");
@@ -159,7 +160,8 @@ static int current_primary(struct command *command, const struct volume_id *id,
 static bool pause_or_failure(struct live *live, const struct volume_id *id, uint32_t *out_failed)
 {
     AUTO_LOCK(&live->lock);
-    (void)live_wait(live, now_ns() + SETTLE_POLL_MS * NS_PER_MS); /* why it returned does not matter */
+    (void)live_wait(live,
+                    now_ns() + SETTLE_POLL_MS * NS_PER_MS); /* why it returned does not matter */
     const struct live_volume *volume = live_find_id(live, id);
     return volume && find_unregistered(volume, START_DEATHS_MAX, out_failed);
 }
@@ -186,8 +188,8 @@ static int wait_for_primary(struct command *command, const struct volume_definit
     }
     return refuse(&command->why, -ETIMEDOUT,
                   "the bricks came up, but the primary (brick %u) did not begin to answer within "
-                  "%d s; see %.2000s/log", primary, START_MS_MAX / 1000,
-                  command->daemon->config.state_dir);
+                  "%d s; see %.2000s/log",
+                  primary, START_MS_MAX / 1000, command->daemon->config.state_dir);
 }
 
 /* Undo a start that failed, keeping its sentence. */
@@ -216,6 +218,12 @@ int command_volume_start(struct command *command)
     bool was_started = definition.started;
     if (was_started && !command_flag(command, "force")) {
         return refuse(&command->why, -EALREADY, "volume %s is already started", name);
+    }
+    if (!was_started && bricks_have_processes(command->daemon, &definition)) {
+        return refuse(&command->why, -EBUSY,
+                      "bricks of volume %s have not ended since it was stopped; say volume stop %s "
+                      "force first",
+                      name, name);
     }
     if (!was_started) {
         status = bricks_assign_ports(command->daemon, &definition, &command->why);

@@ -95,19 +95,21 @@ static int check_hosts(struct command *command, const struct volume_definition *
 
 /*
  * GlusterFS refuses several copies on one machine unless told to force it, because elsewhere it
- * could do better. A cluster of one machine cannot: then it is said, and goes on. With more machines
- * it is refused here too.
+ * could do better. A cluster of one machine cannot: then it is said, and goes on. With more
+ * machines it is refused here too.
  */
 static int check_spread(struct command *command, const struct volume_definition *definition)
 {
     if (member_count() > 1 && !command_flag(command, "force")) {
         return refuse(&command->why, -EINVAL,
                       "several bricks of volume %s are on one machine, and would be lost together; "
-                      "choose bricks on different machines, or say force", definition->name);
+                      "choose bricks on different machines, or say force",
+                      definition->name);
     }
-    command_answer(command, "warning",
-                   json_string("all copies are on this machine: they survive the loss of disks, not "
-                               "of the machine"));
+    command_answer(
+        command, "warning",
+        json_string("all copies are on this machine: they survive the loss of disks, not "
+                    "of the machine"));
     return 0;
 }
 
@@ -162,19 +164,6 @@ int command_volume_create(struct command *command)
 
 /* ---- delete -------------------------------------------------------------------------------- */
 
-static bool has_processes(struct command *command, const struct volume_definition *definition)
-{
-    struct live *live = &command->daemon->live;
-    AUTO_LOCK(&live->lock);
-    struct live_volume *volume = live_find_id(live, &definition->id);
-    for (uint32_t i = 0; volume && i < definition->brick_count; i++) {
-        if (volume->bricks[i].process) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static json_t *brick_names(const struct volume_definition *definition)
 {
     json_t *names = json_array();
@@ -194,7 +183,7 @@ int command_volume_delete(struct command *command)
     if (status) {
         return status;
     }
-    if (definition.started || has_processes(command, &definition)) {
+    if (definition.started || bricks_have_processes(command->daemon, &definition)) {
         return refuse(&command->why, -EBUSY,
                       "volume %s is started; stop it first: trivet volume stop %s", name, name);
     }
@@ -202,8 +191,9 @@ int command_volume_delete(struct command *command)
     strcat(key, definition.name);
     status = cluster_store_delete_if_version(store, key, definition.version);
     if (status) {
-        return refuse(&command->why, status, "volume %s could not be deleted from %.2000s/store: %s",
-                      name, command->daemon->config.state_dir, error_text(status));
+        return refuse(&command->why, status,
+                      "volume %s could not be deleted from %.2000s/store: %s", name,
+                      command->daemon->config.state_dir, error_text(status));
     }
     status = view_delete(store, definition.name, 0);
     if (status) {

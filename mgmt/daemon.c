@@ -37,16 +37,11 @@ void daemon_config_init(struct daemon_config *out_config)
     };
 }
 
-int daemon_socket_path(const char *run_dir, char *out_path, size_t size)
-{
-    int written = snprintf(out_path, size, "%s/trivetd.sock", run_dir);
-    return written > 0 && (size_t)written < size ? 0 : -ENAMETOOLONG;
-}
-
 /* ---- directories --------------------------------------------------------------------------- */
 
 /* Make a directory and those above it. */
-static int make_directory(const char *parent, const char *name, mode_t mode, struct refusal *out_why)
+static int make_directory(const char *parent, const char *name, mode_t mode,
+                          struct refusal *out_why)
 {
     char path[PATH_SIZE_MAX + 32];
     snprintf(path, sizeof(path), "%s%s", parent, name);
@@ -55,8 +50,10 @@ static int make_directory(const char *parent, const char *name, mode_t mode, str
             *slash = '\0';
         }
         if (mkdir(path, slash ? 0755 : mode) && errno != EEXIST) {
-            return refuse(out_why, -errno, "directory %.4000s cannot be made: %s; choose another "
-                          "state-dir or run-dir", path, error_text(-errno));
+            return refuse(out_why, -errno,
+                          "directory %.4000s cannot be made: %s; choose another "
+                          "state-dir or run-dir",
+                          path, error_text(-errno));
         }
         if (!slash) {
             return 0;
@@ -80,12 +77,16 @@ static int lock_state(struct daemon *daemon, struct refusal *out_why)
     snprintf(path, sizeof(path), "%s/lock", daemon->config.state_dir);
     AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return refuse(out_why, -errno, "%.4000s cannot be opened: %s; is this the right state-dir, "
-                      "and are you root?", path, error_text(-errno));
+        return refuse(out_why, -errno,
+                      "%.4000s cannot be opened: %s; is this the right state-dir, "
+                      "and are you root?",
+                      path, error_text(-errno));
     }
     if (flock(fd, LOCK_EX | LOCK_NB)) {
-        return refuse(out_why, -EBUSY, "another trivetd runs with the state directory %.4000s; stop "
-                      "it, or choose another --state-dir", daemon->config.state_dir);
+        return refuse(out_why, -EBUSY,
+                      "another trivetd runs with the state directory %.4000s; stop "
+                      "it, or choose another --state-dir",
+                      daemon->config.state_dir);
     }
     daemon->state_lock = TAKE_FD(fd);
     return 0;

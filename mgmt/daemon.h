@@ -14,10 +14,10 @@ struct daemon_config {
     char state_dir[PATH_SIZE_MAX + 1];
     char run_dir[PATH_SIZE_MAX + 1];
     char listen[HOST_SIZE_MAX + 1];
-    uint16_t port;            /* 0: a free one */
-    uint16_t brick_port_base; /* bricks get ports from here up */
+    uint16_t port;                       /* 0: a free one */
+    uint16_t brick_port_base;            /* bricks get ports from here up */
     char program_dir[PATH_SIZE_MAX + 1]; /* "": beside trivetd, then PATH */
-    char log_level[8];        /* given to bricks */
+    char log_level[8];                   /* given to bricks */
 };
 
 /* The gateway that this trivetd supervises; guarded by live.lock. */
@@ -70,7 +70,8 @@ void daemon_stop(struct daemon *daemon);
 /* RUN_DIR/trivetd.sock: what the command line connects to. Fails: -ENAMETOOLONG. */
 int daemon_socket_path(const char *run_dir, char *out_path, size_t size);
 
-/* What the daemon answers, on TCP and on the Unix socket: daemon_serve.c. Contexts are the daemon. */
+/* What the daemon answers, on TCP and on the Unix socket: daemon_serve.c. Contexts are the daemon.
+ */
 int daemon_serve(struct daemon *daemon, struct refusal *out_why);
 
 #endif

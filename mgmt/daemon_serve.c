@@ -1,6 +1,6 @@
 /*
- * What trivetd answers: MGMT_NULL, MGMT_VOLUME and MGMT_REGISTER on TCP, and MGMT_COMMAND besides on
- * the Unix socket, whose permissions say who may give commands.
+ * What trivetd answers: MGMT_NULL, MGMT_VOLUME and MGMT_REGISTER on TCP, and MGMT_COMMAND besides
+ * on the Unix socket, whose permissions say who may give commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -40,8 +40,7 @@ static void serve_register(struct rpc_call *call, void *context)
         return;
     }
     struct mgmt_register_reply reply = {.status = 0};
-    reply.status =
-        live_register(&daemon->live, rpc_call_connection(call), &args, &reply.spec);
+    reply.status = live_register(&daemon->live, rpc_call_connection(call), &args, &reply.spec);
     bool is_registered = reply.status == 0;
     rpc_call_reply(call, (xdrproc_t)xdr_mgmt_register_reply, &reply, NULL);
     if (is_registered) {
@@ -100,15 +99,19 @@ static int listen_unix(struct daemon *daemon, struct refusal *out_why)
     char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
     const char *run_dir = daemon->config.run_dir;
     int status = daemon_socket_path(run_dir, path, sizeof(path));
-    status = status ? status
-                    : rpc_listen_unix(daemon->loop, path, 0600, &daemon->unix_service.service);
+    status =
+        status ? status : rpc_listen_unix(daemon->loop, path, 0600, &daemon->unix_service.service);
     if (status == -EADDRINUSE) {
-        return refuse(out_why, status, "another trivetd listens on %.2000s/trivetd.sock; stop it, or "
-                      "choose another --run-dir", run_dir);
+        return refuse(out_why, status,
+                      "another trivetd listens on %.2000s/trivetd.sock; stop it, or "
+                      "choose another --run-dir",
+                      run_dir);
     }
     if (status) {
-        return refuse(out_why, status, "%.2000s/trivetd.sock cannot be listened on: %s; choose "
-                      "another --run-dir", run_dir, error_text(status));
+        return refuse(out_why, status,
+                      "%.2000s/trivetd.sock cannot be listened on: %s; choose "
+                      "another --run-dir",
+                      run_dir, error_text(status));
     }
     return 0;
 }
@@ -121,8 +124,10 @@ static int listen_tcp(struct daemon *daemon, struct refusal *out_why)
     int status = rpc_listen_tcp(daemon->loop, config->listen, config->port,
                                 &daemon->tcp_service.service, &daemon->port);
     if (status == -EADDRINUSE) {
-        return refuse(out_why, status, "%s is in use, by another trivetd or GlusterFS's glusterd; stop "
-                      "it, or choose another --port", address);
+        return refuse(out_why, status,
+                      "%s is in use, by another trivetd or GlusterFS's glusterd; stop "
+                      "it, or choose another --port",
+                      address);
     }
     if (status) {
         return refuse(out_why, status, "%s cannot be listened on: %s; choose another --listen",

@@ -184,10 +184,12 @@ static int load_volume(const char *key, void *context)
     struct loading *loading = context;
     int status = live_reload(loading->live, key + strlen(VOLUME_KEY_PREFIX));
     if (status) {
-        return refuse(loading->why, status,
-                      "the record \"%s\" in the cluster store cannot be used: %s. Restore the store "
-                      "directory from a backup, or remove this record's file if the volume can be "
-                      "given up, and start trivetd again", key, error_text(status));
+        return refuse(
+            loading->why, status,
+            "the record \"%s\" in the cluster store cannot be used: %s. Restore the store "
+            "directory from a backup, or remove this record's file if the volume can be "
+            "given up, and start trivetd again",
+            key, error_text(status));
     }
     return 0;
 }

@@ -3,7 +3,8 @@
  * with the bricks that are registered and the processes that this trivetd supervises. Every change
  * goes store first, memory after, so that memory never says more than is durable.
  *
- *     register ──► settle: view_next ──► view_save ──► watch ──► live.view, tell bricks, wake waiters
+ *     register ──► settle: view_next ──► view_save ──► watch ──► live.view, tell bricks, wake
+ * waiters
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -25,7 +26,7 @@ struct live_brick {
     struct process *process;           /* of whoever commands the volume; NULL: none */
     struct rpc_connection *connection; /* it registered on, a reference; NULL: not registered */
     struct candidate said;
-    uint32_t pid;              /* as it registered */
+    uint32_t pid; /* as it registered */
     uint64_t view_acknowledged;
     bool is_being_told; /* a SUPERVISED_VIEW is on its way on this connection */
 };
@@ -36,14 +37,14 @@ struct live_volume {
     struct view view; /* number 0: none yet */
     uint64_t view_version;
     struct live_brick bricks[SET_MEMBERS_MAX];
-    bool is_settling;     /* a worker decides about the next view */
-    bool settle_again;    /* something changed meanwhile */
-    bool settle_failed;   /* the store did not take it: try again at the next tick */
+    bool is_settling;   /* a worker decides about the next view */
+    bool settle_again;  /* something changed meanwhile */
+    bool settle_failed; /* the store did not take it: try again at the next tick */
 };
 
 /*
- * lock guards everything below it and every live_volume. Nothing waits for disk or network under it;
- * the supervisor's lock may be taken under it. changed is broadcast whenever something that
+ * lock guards everything below it and every live_volume. Nothing waits for disk or network under
+ * it; the supervisor's lock may be taken under it. changed is broadcast whenever something that
  * somebody may wait for has changed.
  */
 struct live {
@@ -84,7 +85,8 @@ void live_poke(struct live *live);
 /* Every so often: tell views again that were not acknowledged, answer waiters whose time is up. */
 void live_tick(struct live *live);
 
-/* A brick came up on connection; it is entered and told what is decided. Fails: as MGMT_REGISTER. */
+/* A brick came up on connection; it is entered and told what is decided. Fails: as MGMT_REGISTER.
+ */
 int live_register(struct live *live, struct rpc_connection *connection,
                   const struct mgmt_register_args *args, struct volume_spec *out_spec);
 /* connection ended: who registered on it is no longer, who waited on it is forgotten. */

@@ -1,6 +1,6 @@
 /*
- * Live volumes: bricks register, the view that follows is settled, and everybody in it is told until
- * he has acknowledged it. See live.h.
+ * Live volumes: bricks register, the view that follows is settled, and everybody in it is told
+ * until he has acknowledged it. See live.h.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -77,7 +77,8 @@ static int live_register_locked(struct live *live, struct rpc_connection *connec
     };
     pthread_cond_broadcast(&live->changed);
     log_info("brick %s-%u registered: pid %u, port %u, incarnation %016" PRIx64
-             ", last index %" PRIu64, volume->definition.name, args->brick, args->pid, args->port,
+             ", last index %" PRIu64,
+             volume->definition.name, args->brick, args->pid, args->port,
              (uint64_t)args->incarnation, (uint64_t)args->last_index);
     return 0;
 }
@@ -167,8 +168,8 @@ static void settle_decide(struct settling *settling, const struct situation *sit
         settle_note(settling, 0);
         return;
     }
-    int status = view_save(settling->live->store, &situation->definition, &next,
-                           situation->view_version);
+    int status =
+        view_save(settling->live->store, &situation->definition, &next, situation->view_version);
     settle_note(settling, status);
     if (status == 0) {
         const struct view_member *primary = &next.members[next.primary];

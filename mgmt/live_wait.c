@@ -106,8 +106,8 @@ static struct waiter *take_over(struct live *live, const struct rpc_connection *
     AUTO_LOCK(&live->lock);
     for (struct waiter **link = &live->waiters; *link;) {
         struct waiter *waiter = *link;
-        bool is_taken = lost ? rpc_call_connection(waiter->call) == lost
-                             : is_over(live, waiter, now_ns);
+        bool is_taken =
+            lost ? rpc_call_connection(waiter->call) == lost : is_over(live, waiter, now_ns);
         if (!is_taken) {
             link = &waiter->next;
             continue;

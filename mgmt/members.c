@@ -64,9 +64,11 @@ int member_check_host(const char *host, struct refusal *out_why)
     struct addrinfo *resolved = NULL;
     int error = getaddrinfo(host, NULL, &hints, &resolved);
     if (error) {
-        return refuse(out_why, -EHOSTUNREACH,
-                      "host %s cannot be resolved (%s); use a name or address of this machine, such "
-                      "as localhost", host, gai_strerror(error));
+        return refuse(
+            out_why, -EHOSTUNREACH,
+            "host %s cannot be resolved (%s); use a name or address of this machine, such "
+            "as localhost",
+            host, gai_strerror(error));
     }
     struct ifaddrs *interfaces = NULL;
     if (getifaddrs(&interfaces)) {
@@ -76,9 +78,11 @@ int member_check_host(const char *host, struct refusal *out_why)
     freeifaddrs(interfaces);
     freeaddrinfo(resolved);
     if (!found) {
-        return refuse(out_why, -EXDEV,
-                      "host %s is not this machine; bricks on other machines are not supported yet: "
-                      "use a name or address of this machine, such as localhost", host);
+        return refuse(
+            out_why, -EXDEV,
+            "host %s is not this machine; bricks on other machines are not supported yet: "
+            "use a name or address of this machine, such as localhost",
+            host);
     }
     return 0;
 }

@@ -36,12 +36,13 @@ static int spawn_prepared(const char *const *arguments, posix_spawn_file_actions
     /* The loop's threads block every signal, and masks are inherited. */
     int error = posix_spawnattr_setsigmask(attributes, &none);
     error = error ? error : posix_spawnattr_setsigdefault(attributes, &all);
-    error = error ? error
-                  : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID |
-                                                             POSIX_SPAWN_SETSIGMASK |
-                                                             POSIX_SPAWN_SETSIGDEF);
-    error = error ? error
-                  : posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    error = error
+                ? error
+                : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+                                                           POSIX_SPAWN_SETSIGDEF);
+    error = error
+                ? error
+                : posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     error = error ? error : posix_spawn_file_actions_adddup2(actions, output, STDOUT_FILENO);
     error = error ? error : posix_spawn_file_actions_adddup2(actions, output, STDERR_FILENO);
     /* Ours are all close-on-exec; this is for what libraries forget. */
@@ -233,5 +234,6 @@ int program_find(const char *directory, const char *name, char out_path[PATH_SIZ
     }
     return refuse(out_why, -ENOENT,
                   "%s is neither beside trivetd nor in PATH; start trivetd with the --program-dir "
-                  "that it is in", name);
+                  "that it is in",
+                  name);
 }

@@ -1,6 +1,6 @@
 /*
- * Starting other programs: with nothing inherited but what is named here, in a session of their own,
- * so that they outlive trivetd and a Ctrl-C at its terminal.
+ * Starting other programs: with nothing inherited but what is named here, in a session of their
+ * own, so that they outlive trivetd and a Ctrl-C at its terminal.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -6,7 +6,8 @@
  *
  * A file is replaced by writing another one beside it, syncing it, renaming it over the old one and
  * syncing the directory, so after a loss of power it is the old one or the new one. ".revision"
- * keeps the highest version given out before the last deletion; the others can be seen in the files.
+ * keeps the highest version given out before the last deletion; the others can be seen in the
+ * files.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -59,8 +60,8 @@ static struct file_store *file_store_of(struct cluster_store *store)
 
 static bool is_plain(char c, bool is_first)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || (c == '.' && !is_first);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || (c == '.' && !is_first);
 }
 
 /* Keys become file names with %XX for whatever could mean something to a path. */
@@ -216,12 +217,13 @@ static int file_write(struct file_store *store, const char *name, const char *ke
                       struct slice value, uint64_t version)
 {
     char header[HEADER_SIZE_MAX];
-    int header_size = snprintf(header, sizeof(header), "trivet-store 1 %" PRIu64 " %zu %016" PRIx64
-                               "\n", version, value.size, checksum(key, version, value));
+    int header_size =
+        snprintf(header, sizeof(header), "trivet-store 1 %" PRIu64 " %zu %016" PRIx64 "\n", version,
+                 value.size, checksum(key, version, value));
     INVARIANT(header_size > 0 && (size_t)header_size < sizeof(header));
 
-    AUTO_CLOSE int fd = openat(store->directory, TEMPORARY_NAME,
-                               O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    AUTO_CLOSE int fd =
+        openat(store->directory, TEMPORARY_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
         return -errno;
     }
@@ -490,8 +492,7 @@ static int file_store_check(struct file_store *store, const char *directory, con
     return 0;
 }
 
-static int file_store_load(struct file_store *store, const char *directory,
-                           struct refusal *out_why)
+static int file_store_load(struct file_store *store, const char *directory, struct refusal *out_why)
 {
     __attribute__((cleanup(key_list_release))) struct key_list list = {0};
     int status = key_list_read(store, "", &list);

@@ -332,7 +332,8 @@ static void supervisor_release(struct supervisor *supervisor)
     free(supervisor);
 }
 
-int supervisor_new(void (*changed)(void *context), void *context, struct supervisor **out_supervisor)
+int supervisor_new(void (*changed)(void *context), void *context,
+                   struct supervisor **out_supervisor)
 {
     struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
     if (!supervisor) {

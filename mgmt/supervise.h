@@ -36,7 +36,8 @@ struct process_status {
 
 /* changed is called on the supervisor's thread after a process died, ended or was started again.
  * It must not wait. */
-int supervisor_new(void (*changed)(void *context), void *context, struct supervisor **out_supervisor);
+int supervisor_new(void (*changed)(void *context), void *context,
+                   struct supervisor **out_supervisor);
 
 /* Stop supervising; processes run on. Their struct process must not be used any more. */
 void supervisor_free(struct supervisor *supervisor);

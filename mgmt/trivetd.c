@@ -164,7 +164,8 @@ static void read_options(int argc, char **argv, struct settings *settings, bool 
     int found;
     optind = 1;
     while ((found = getopt_long(argc, argv, "", options, &which)) != -1) {
-        struct conf_entry entry = {.section = "trivetd", .key = options[which].name, .value = optarg};
+        struct conf_entry entry = {
+            .section = "trivetd", .key = options[which].name, .value = optarg};
         char error[CONF_ERROR_SIZE];
         switch (found) {
         case 'c':
@@ -203,6 +204,8 @@ static void read_options(int argc, char **argv, struct settings *settings, bool 
  * pipe's end to report to. */
 static int go_to_background(void)
 {
+    /* A pipe of whoever started us must not stay open for as long as we run. */
+    closefrom(STDERR_FILENO + 1);
     int ends[2];
     if (pipe2(ends, O_CLOEXEC)) {
         perror("trivetd: pipe");
@@ -259,8 +262,8 @@ static int redirect_to_log(const char *state_dir)
     snprintf(path, sizeof(path), "%s/log/trivetd.log", state_dir);
     AUTO_CLOSE int log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     AUTO_CLOSE int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (log < 0 || nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 ||
-        dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0) {
+    if (log < 0 || nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
+        dup2(log, STDERR_FILENO) < 0) {
         return -errno;
     }
     return 0;
@@ -298,11 +301,9 @@ static void write_pid(const char *path)
     }
 }
 
-static void run(struct daemon *daemon)
+/* Until a signal says to end. */
+static void run(struct daemon *daemon, const char *pid_path)
 {
-    char path[PATH_SIZE_MAX + 16];
-    snprintf(path, sizeof(path), "%s/trivetd.pid", daemon->config.run_dir);
-    write_pid(path);
     sigset_t ends;
     sigemptyset(&ends);
     sigaddset(&ends, SIGTERM);
@@ -312,7 +313,7 @@ static void run(struct daemon *daemon)
     }
     log_info("%s: trivetd ends; bricks and gateway go on", strsignal(signal));
     daemon_stop(daemon);
-    (void)unlink(path); /* the lock, not this file, says whether a trivetd runs */
+    (void)unlink(pid_path); /* the lock, not this file, says whether a trivetd runs */
 }
 
 static void block_signals(void)
@@ -351,11 +352,12 @@ int main(int argc, char **argv)
     if (daemon_start(&settings.daemon, &daemon, &why)) {
         fail_start(pipe, why.text);
     }
-    char address[HOST_SIZE_MAX + 16];
-    snprintf(address, sizeof(address), "%s port %u", settings.daemon.listen, daemon->port);
-    log_info("trivetd " TRIVET_VERSION " listens on %s, state in %s", address,
-             settings.daemon.state_dir);
+    log_info("trivetd " TRIVET_VERSION " listens on %s port %u, state in %s",
+             settings.daemon.listen, daemon->port, settings.daemon.state_dir);
+    char pid_path[PATH_SIZE_MAX + 16];
+    snprintf(pid_path, sizeof(pid_path), "%s/trivetd.pid", settings.daemon.run_dir);
+    write_pid(pid_path); /* first: whoever waits for us to be up may look for it */
     report(pipe, "up");
-    run(daemon);
+    run(daemon, pid_path);
     return 0;
 }

@@ -122,8 +122,8 @@ static json_t *member_to_json(const struct view_member *member)
 {
     return json_pack("{s:i, s:s, s:o, s:o, s:s, s:i, s:s}", "brick", (int)member->brick, "state",
                      member_state_names[member->state], "disk_id", json_from_u64(member->disk_id),
-                     "incarnation", json_from_u64(member->incarnation), "host", member->host, "port",
-                     (int)member->port, "path", member->path);
+                     "incarnation", json_from_u64(member->incarnation), "host", member->host,
+                     "port", (int)member->port, "path", member->path);
 }
 
 static json_t *view_to_json(const struct volume_definition *definition, const struct view *view)
@@ -253,8 +253,8 @@ int view_key_parse(const char *key, char out_volume[VOLUME_NAME_MAX + 1], uint32
     return 0;
 }
 
-int view_load(struct cluster_store *store, const struct volume_definition *definition,
-              uint32_t set, struct view *out_view, uint64_t *out_version)
+int view_load(struct cluster_store *store, const struct volume_definition *definition, uint32_t set,
+              struct view *out_view, uint64_t *out_version)
 {
     char key[STORE_KEY_MAX + 1];
     view_key(definition->name, set, key);

@@ -1,7 +1,7 @@
 /*
  * Views: who is in a replica set and who leads it. The record lies in the cluster store under
- * "view/<volume>/<set>" and changes only by compare-and-swap; which view comes next is decided here,
- * by a function without side effects.
+ * "view/<volume>/<set>" and changes only by compare-and-swap; which view comes next is decided
+ * here, by a function without side effects.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -33,9 +33,10 @@ struct candidate {
  *
  * While the primary's process is the one of the view it stays primary, and a member that came back
  * as a new process is entered with its new incarnation: any change of a member makes a new number,
- * so that no message of the old process counts. If the primary's process is another one, or there is
- * no view yet, the primary is chosen anew once every member is registered: the longest log leads,
- * since what was acknowledged is a prefix of it; on a tie the old primary, then the lowest number.
+ * so that no message of the old process counts. If the primary's process is another one, or there
+ * is no view yet, the primary is chosen anew once every member is registered: the longest log
+ * leads, since what was acknowledged is a prefix of it; on a tie the old primary, then the lowest
+ * number.
  */
 bool view_next(const struct volume_definition *definition, const struct view *current,
                const struct candidate *candidates, struct view *out_next);
@@ -49,8 +50,8 @@ int view_key_parse(const char *key, char out_volume[VOLUME_NAME_MAX + 1], uint32
  *
  * Fails: -E_CORRUPT, -EIO …
  */
-int view_load(struct cluster_store *store, const struct volume_definition *definition,
-              uint32_t set, struct view *out_view, uint64_t *out_version);
+int view_load(struct cluster_store *store, const struct volume_definition *definition, uint32_t set,
+              struct view *out_view, uint64_t *out_version);
 
 /* Write if the store's version is still expected. Durable: on 0. Fails: -E_VERSION_CONFLICT … */
 int view_save(struct cluster_store *store, const struct volume_definition *definition,

@@ -29,12 +29,13 @@ int volume_name_check(const char *name, struct refusal *out_why)
         /* ASCII only, whatever the locale: the name is part of keys, paths and exports. A '-' in
          * front would be read as an option, a '.' hides files. */
         char c = name[i];
-        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                        c == '_' || (i > 0 && (c == '-' || c == '.'));
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '_' || (i > 0 && (c == '-' || c == '.'));
         if (!is_plain) {
             return refuse(out_why, -EINVAL,
                           "volume name \"%.80s\" has a character that is not allowed; use letters, "
-                          "digits, '_', and, but not in front, '-' and '.'", name);
+                          "digits, '_', and, but not in front, '-' and '.'",
+                          name);
         }
     }
     return 0;
@@ -92,9 +93,9 @@ int brick_parse(const char *text, struct brick_definition *out_brick, struct ref
 {
     const char *separator = strstr(text, ":/");
     if (!separator) {
-        return refuse(out_why, -EINVAL,
-                      "brick \"%.200s\" is not of the form HOST:/path, such as localhost:/bricks/b1",
-                      text);
+        return refuse(
+            out_why, -EINVAL,
+            "brick \"%.200s\" is not of the form HOST:/path, such as localhost:/bricks/b1", text);
     }
     const char *host = text;
     size_t host_size = (size_t)(separator - text);
@@ -107,13 +108,16 @@ int brick_parse(const char *text, struct brick_definition *out_brick, struct ref
     if (!host_is_plain(host, host_size)) {
         return refuse(out_why, -EINVAL,
                       "brick \"%.200s\" has no valid host before its \":/\"; write a host name, an "
-                      "IPv4 address, or an IPv6 address in brackets", text);
+                      "IPv4 address, or an IPv6 address in brackets",
+                      text);
     }
     struct brick_definition brick = {.number = 0};
     if (path_normalise(separator + 1, brick.path) || has_control_character(brick.path)) {
-        return refuse(out_why, -EINVAL,
-                      "brick \"%.200s\" has no usable path; it must be absolute, not \"/\", at most "
-                      "%d bytes, without \"..\" and control characters", text, PATH_SIZE_MAX);
+        return refuse(
+            out_why, -EINVAL,
+            "brick \"%.200s\" has no usable path; it must be absolute, not \"/\", at most "
+            "%d bytes, without \"..\" and control characters",
+            text, PATH_SIZE_MAX);
     }
     memcpy(brick.host, host, host_size);
     *out_brick = brick;
@@ -140,7 +144,8 @@ static int check_replica(const struct volume_definition *definition, struct refu
     if (definition->brick_count == 0 || definition->brick_count % definition->replica != 0) {
         return refuse(out_why, -EINVAL,
                       "the number of bricks (%u) is not a multiple of the replica count (%u); name "
-                      "three bricks", definition->brick_count, definition->replica);
+                      "three bricks",
+                      definition->brick_count, definition->replica);
     }
     if (definition->brick_count != definition->replica) {
         return refuse(out_why, -EINVAL,
@@ -165,9 +170,11 @@ int volume_definition_check(const struct volume_definition *definition, struct r
             const char *one = definition->bricks[i].path;
             const char *other = definition->bricks[j].path;
             if (paths_overlap(one, other)) {
-                return refuse(out_why, -EINVAL,
-                              "bricks %.400s and %.400s are the same or one lies in the other; give "
-                              "each brick a directory of its own", one, other);
+                return refuse(
+                    out_why, -EINVAL,
+                    "bricks %.400s and %.400s are the same or one lies in the other; give "
+                    "each brick a directory of its own",
+                    one, other);
             }
         }
     }
@@ -184,7 +191,8 @@ int volume_definitions_compare(const struct volume_definition *wanted,
             if (paths_overlap(one, other)) {
                 return refuse(out_why, -EEXIST,
                               "brick %.400s is, contains or lies in brick %.400s of volume %s; "
-                              "choose another directory", one, other, existing->name);
+                              "choose another directory",
+                              one, other, existing->name);
             }
         }
     }
@@ -333,9 +341,9 @@ int volume_definition_from_json(const json_t *json, struct volume_definition *ou
     int format = 0;
     int replica = 0;
     int started = 0;
-    if (json_unpack((json_t *)json, "{s:i, s:s, s:s, s:s, s:i, s:b, s:o}", "format", &format, "name",
-                    &name, "id", &id, "handle_key", &key, "replica", &replica, "started", &started,
-                    "bricks", &bricks) ||
+    if (json_unpack((json_t *)json, "{s:i, s:s, s:s, s:s, s:i, s:b, s:o}", "format", &format,
+                    "name", &name, "id", &id, "handle_key", &key, "replica", &replica, "started",
+                    &started, "bricks", &bricks) ||
         format != FORMAT || strlen(name) > VOLUME_NAME_MAX || replica < 0) {
         return -E_CORRUPT;
     }

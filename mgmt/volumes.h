@@ -43,7 +43,8 @@ struct volume_definition {
  * VOLUME_NAME_MAX. Fails: -EINVAL. */
 int volume_name_check(const char *name, struct refusal *out_why);
 
-/* Parse "HOST:/path" or "[v6]:/path". The path is made canonical in its text (no double, trailing or
+/* Parse "HOST:/path" or "[v6]:/path". The path is made canonical in its text (no double, trailing
+ * or
  * "." components). Fails: -EINVAL. */
 int brick_parse(const char *text, struct brick_definition *out_brick, struct refusal *out_why);
 

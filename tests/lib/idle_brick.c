@@ -179,7 +179,8 @@ static void lost(struct rpc_connection *connection, void *context)
 }
 
 static const struct rpc_program *const programs[] = {&program};
-static const struct rpc_service service = {.programs = programs, .program_count = 1, .closed = lost};
+static const struct rpc_service service = {
+    .programs = programs, .program_count = 1, .closed = lost};
 static const struct rpc_service nothing = {.program_count = 0};
 
 /* ---- the daemon ---------------------------------------------------------------------------- */

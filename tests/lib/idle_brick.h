@@ -1,6 +1,7 @@
 /*
  * A brick without a disk, for tests of trivetd: takes trivet-brick's options, registers, answers
- * what trivetd asks, and keeps no file. A test links it and runs itself under the name trivet-brick.
+ * what trivetd asks, and keeps no file. A test links it and runs itself under the name
+ * trivet-brick.
  *
  * Files in the brick's directory change what it does:
  *

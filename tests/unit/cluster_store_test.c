@@ -153,7 +153,7 @@ static void a_version_never_comes_again(void)
 
 static void keys_may_contain_anything(void)
 {
-    static const char *const keys[] = {".",         "..",  "../escape", "a/b/c", ".hidden",
+    static const char *const keys[] = {".",          "..",  "../escape", "a/b/c",     ".hidden",
                                        "with space", "%2F", "A%",        "\xc3\xa4\n"};
     uint64_t versions[9];
     for (size_t i = 0; i < 9; i++) {
@@ -351,7 +351,10 @@ static void foreign_files_are_left_alone(void)
 
 /* ---- all ----------------------------------------------------------------------------------- */
 
-#define TEST(function) {#function, function}
+#define TEST(function)                                                                             \
+    {                                                                                              \
+#function, function                                                                        \
+    }
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /*
- * trivetd from end to end: commands over its Unix socket, clients over TCP, bricks that are this very
- * program under the name trivet-brick (tests/lib/idle_brick.h).
+ * trivetd from end to end: commands over its Unix socket, clients over TCP, bricks that are this
+ * very program under the name trivet-brick (tests/lib/idle_brick.h).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -232,8 +232,7 @@ static json_t *create(const char *name, int first_brick)
 {
     json_t *bricks = json_array();
     for (int i = 0; i < 3; i++) {
-        json_array_append_new(bricks,
-                              json_sprintf("localhost:%s/b%d", directory, first_brick + i));
+        json_array_append_new(bricks, json_sprintf("localhost:%s/b%d", directory, first_brick + i));
     }
     return command("{s:s, s:s, s:i, s:o}", "command", "volume create", "volume", name, "replica", 3,
                    "bricks", bricks);
@@ -372,8 +371,8 @@ static void bad_wishes_are_refused(void)
     fail(command("{s:s, s:s, s:i, s:[]}", "command", "volume create", "volume", "a", "replica", 2,
                  "bricks"),
          -EINVAL, "replica 3");
-    fail(command("{s:s, s:s, s:i, s:[sss]}", "command", "volume create", "volume", "a", "replica", 3,
-                 "bricks", "192.0.2.1:/a", "localhost:/b", "localhost:/c"),
+    fail(command("{s:s, s:s, s:i, s:[sss]}", "command", "volume create", "volume", "a", "replica",
+                 3, "bricks", "192.0.2.1:/a", "localhost:/b", "localhost:/c"),
          -EXDEV, "192.0.2.1 is not this machine");
     fail(command("{s:s}", "command", "volume fly"), -EINVAL, "does not know");
     fail(command_text_("no JSON"), -EINVAL, "does not know");
@@ -412,7 +411,8 @@ static void a_brick_that_does_not_come_up_is_named(void)
     succeed(create("gv0", 0));
     make_file("b2/refuse-start", "");
     json_t *answer = simple("volume start", "gv0");
-    CU_ASSERT_PTR_NOT_NULL(strstr(json_string_value(json_object_get(answer, "error")), "/b2 did not"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(json_string_value(json_object_get(answer, "error")), "/b2 did not"));
     fail(answer, -EREMOTEIO, "this brick does not want to start");
     answer = simple("volume info", "gv0");
     json_t *volume = json_array_get(json_object_get(answer, "volumes"), 0);
@@ -429,7 +429,8 @@ static void a_taken_port_is_passed_over(void)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port_base)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bool is_mine = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 1) == 0;
+    bool is_mine =
+        bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 1) == 0;
     create_and_start();
     for (unsigned i = 0; i < 3; i++) {
         CU_ASSERT(!is_mine || brick_number(i, "port") != port_base);
@@ -532,8 +533,8 @@ static void *send_command(void *context)
     return NULL;
 }
 
-/* Goal: commands on one volume run one after the other. Method: two starts at once; if both ran, both
- * would succeed. */
+/* Goal: commands on one volume run one after the other. Method: two starts at once; if both ran,
+ * both would succeed. */
 static void commands_on_a_volume_are_serialized(void)
 {
     succeed(create("gv0", 0));
@@ -558,7 +559,8 @@ static void a_waiting_start_holds_nobody_up(void)
 {
     succeed(create("gv0", 0));
     make_file("b0/never-register", "");
-    struct sent sent = {.text = "{\"command\": \"volume start\", \"volume\": \"gv0\"}", .status = 1};
+    struct sent sent = {.text = "{\"command\": \"volume start\", \"volume\": \"gv0\"}",
+                        .status = 1};
     CU_ASSERT_FATAL(pthread_create(&sent.thread, NULL, send_command, &sent) == 0);
     uint64_t end = clock_monotonic_ns(clock_real()) + WAIT_MS * NS_PER_MS;
     while (brick_number(2, "pid") == 0 && clock_monotonic_ns(clock_real()) < end) {
@@ -610,8 +612,10 @@ static void a_client_waits_for_the_next_view(void)
     CU_ASSERT(reply.spec.view.number == 2);
     /* One who hangs up is forgotten; a volume that stops answers who waits. */
     struct rpc_connection *other = dial_trivetd();
-    struct mgmt_volume_args args = {
-        .level = PROTOCOL_LEVEL, .name = (char *)(uintptr_t)"gv0", .known_view = 2, .wait_ms = 60000};
+    struct mgmt_volume_args args = {.level = PROTOCOL_LEVEL,
+                                    .name = (char *)(uintptr_t) "gv0",
+                                    .known_view = 2,
+                                    .wait_ms = 60000};
     struct rpc_call_request request = {
         .program = TRIVET_MGMT,
         .version = TRIVET_MGMT_V1,
@@ -620,7 +624,8 @@ static void a_client_waits_for_the_next_view(void)
         .arguments = &args,
         .timeout_ms = 100,
     };
-    CU_ASSERT(rpc_call_wait(other, &request, (xdrproc_t)xdr_mgmt_volume_reply, &reply) == -ETIMEDOUT);
+    CU_ASSERT(rpc_call_wait(other, &request, (xdrproc_t)xdr_mgmt_volume_reply, &reply) ==
+              -ETIMEDOUT);
     hang_up(other);
     struct sent sent = {.text = "{\"command\": \"volume stop\", \"volume\": \"gv0\"}", .status = 1};
     CU_ASSERT_FATAL(pthread_create(&sent.thread, NULL, send_command, &sent) == 0);
@@ -672,7 +677,10 @@ static void strangers_are_not_registered(void)
 
 /* ---- all ----------------------------------------------------------------------------------- */
 
-#define TEST(function) {#function, function}
+#define TEST(function)                                                                             \
+    {                                                                                              \
+#function, function                                                                        \
+    }
 
 int main(int argc, char **argv)
 {

@@ -99,7 +99,8 @@ static void a_backup_that_came_back_makes_a_view(void)
     take_next();
     candidates[1] = (struct candidate){.is_registered = false};
     CU_ASSERT(!view_next(&definition, &view, candidates, &next));
-    /* It has more in its log than the primary had when that registered, which leads all the same. */
+    /* It has more in its log than the primary had when that registered, which leads all the same.
+     */
     candidates[1] =
         (struct candidate){.is_registered = true, .incarnation = 99, .port = 5, .last_index = 8};
     take_next();
@@ -127,8 +128,8 @@ static void a_primary_that_came_back_is_chosen_anew(void)
         (struct candidate){.is_registered = true, .incarnation = 50, .port = 6, .last_index = 4};
     candidates[2].is_registered = false;
     CU_ASSERT(!view_next(&definition, &view, candidates, &next));
-    candidates[2] =
-        (struct candidate){.is_registered = true, .incarnation = 12, .port = 49154, .last_index = 6};
+    candidates[2] = (struct candidate){
+        .is_registered = true, .incarnation = 12, .port = 49154, .last_index = 6};
     take_next();
     CU_ASSERT(view.primary == 2 && view.previous_end == 6);
     CU_ASSERT(view.members[0].incarnation == 50);
@@ -157,7 +158,8 @@ static void the_record_brings_back_the_view(void)
 {
     char directory[256];
     const char *temporary = getenv("TMPDIR");
-    snprintf(directory, sizeof(directory), "%s/trivet-views-XXXXXX", temporary ? temporary : "/tmp");
+    snprintf(directory, sizeof(directory), "%s/trivet-views-XXXXXX",
+             temporary ? temporary : "/tmp");
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
     struct cluster_store *store;
     struct refusal why;
@@ -202,7 +204,10 @@ static void keys_are_parsed(void)
     CU_ASSERT(view_key_parse("volume/a", name, &set) == -EINVAL);
 }
 
-#define TEST(function) {#function, function}
+#define TEST(function)                                                                             \
+    {                                                                                              \
+#function, function                                                                        \
+    }
 
 int main(void)
 {

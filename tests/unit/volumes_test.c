@@ -47,9 +47,8 @@ static void bricks_are_parsed(void)
     expect_brick("[::1]:/b", "::1", "/b");
     expect_brick("host:/with:/colon and blank", "host", "/with:/colon and blank");
     static const char *const bad[] = {
-        "",       "/b",    "host",       "host:b",     ":/b",     "::1:/b",  "[]:/b",
-        "a b:/b", "h:/",   "h://",       "h:/../b",    "h:/a/..", "h:/a\nb", "-h:/b",
-        "h;x:/b", "[:/b",  "h:/a/../b",
+        "",     "/b",      "host",    "host:b",  ":/b",   "::1:/b", "[]:/b", "a b:/b",    "h:/",
+        "h://", "h:/../b", "h:/a/..", "h:/a\nb", "-h:/b", "h;x:/b", "[:/b",  "h:/a/../b",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct brick_definition brick;
@@ -130,12 +129,12 @@ static void json_brings_back_the_definition(void)
     json_decref(json);
 }
 
-/* Goal: whatever is missing or of another kind is refused. Method: take out and replace each member,
- * and each member of a brick. */
+/* Goal: whatever is missing or of another kind is refused. Method: take out and replace each
+ * member, and each member of a brick. */
 static void damaged_json_is_refused(void)
 {
     struct volume_definition definition = sample("gv0", "/a", "/b", "/c");
-    static const char *const members[] = {"format", "name",    "id",    "handle_key",
+    static const char *const members[] = {"format",  "name",    "id",    "handle_key",
                                           "replica", "started", "bricks"};
     static const char *const brick_members[] = {"number", "host", "path", "port", "disk_id"};
     struct volume_definition read;
@@ -192,7 +191,10 @@ static void hosts_are_of_this_machine(void)
     CU_ASSERT(member_check_host("no host has blanks", &why) == -EHOSTUNREACH);
 }
 
-#define TEST(function) {#function, function}
+#define TEST(function)                                                                             \
+    {                                                                                              \
+#function, function                                                                        \
+    }
 
 int main(void)
 {
