@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* For functions that walk libnfs's lists: it lays them out without regard to alignment, which the
+ * sanitizer would count as ours. */
+#define UNALIGNED_BY_LIBNFS __attribute__((no_sanitize("alignment")))
+
 struct rpc_context;
 
 struct client {

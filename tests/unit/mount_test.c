@@ -49,7 +49,8 @@ static void append(const char *text)
     strncat(got_text, text, sizeof got_text - strlen(got_text) - 1);
 }
 
-static void keep_dump(struct rpc_context *rpc, int status, void *data, void *context)
+UNALIGNED_BY_LIBNFS static void keep_dump(struct rpc_context *rpc, int status, void *data,
+                                         void *context)
 {
     (void)rpc;
     got_text[0] = '\0';
@@ -63,7 +64,8 @@ static void keep_dump(struct rpc_context *rpc, int status, void *data, void *con
     }
 }
 
-static void keep_export(struct rpc_context *rpc, int status, void *data, void *context)
+UNALIGNED_BY_LIBNFS static void keep_export(struct rpc_context *rpc, int status, void *data,
+                                         void *context)
 {
     (void)rpc;
     got_text[0] = '\0';

@@ -64,7 +64,7 @@ static nfs_fh3 fh(const struct handle *handle)
     return result;
 }
 
-static struct handle handle_of(const nfs_fh3 *from)
+UNALIGNED_BY_LIBNFS static struct handle handle_of(const nfs_fh3 *from)
 {
     struct handle handle = {.size = from->data.data_len};
     memcpy(handle.bytes, from->data.data_val, from->data.data_len);
@@ -208,7 +208,7 @@ static struct listed *listed_new(const char *name, uint64_t fileid, uint64_t coo
     return listed;
 }
 
-static void take_readdir(const READDIR3res *result)
+UNALIGNED_BY_LIBNFS static void take_readdir(const READDIR3res *result)
 {
     const READDIR3resok *resok = &result->READDIR3res_u.resok;
     got.dir = resok->dir_attributes;
@@ -224,7 +224,7 @@ static void take_readdir(const READDIR3res *result)
 }
 KEEP(readdir, READDIR3res)
 
-static void take_readdirplus(const READDIRPLUS3res *result)
+UNALIGNED_BY_LIBNFS static void take_readdirplus(const READDIRPLUS3res *result)
 {
     const READDIRPLUS3resok *resok = &result->READDIRPLUS3res_u.resok;
     got.dir = resok->dir_attributes;

@@ -36,7 +36,8 @@ static void keep_address(struct rpc_context *rpc, int status, void *data, void *
     }
 }
 
-static void keep_dump2(struct rpc_context *rpc, int status, void *data, void *context)
+UNALIGNED_BY_LIBNFS static void keep_dump2(struct rpc_context *rpc, int status, void *data,
+                                         void *context)
 {
     (void)rpc;
     size_t used = 0;
@@ -49,7 +50,8 @@ static void keep_dump2(struct rpc_context *rpc, int status, void *data, void *co
     }
 }
 
-static void keep_dump3(struct rpc_context *rpc, int status, void *data, void *context)
+UNALIGNED_BY_LIBNFS static void keep_dump3(struct rpc_context *rpc, int status, void *data,
+                                         void *context)
 {
     (void)rpc;
     size_t used = 0;
@@ -206,6 +208,37 @@ static void it_calls_nobody(void)
     (void)close(fd);
 }
 
+/* Two NFS servers on one machine: the second is refused as long as the first one lives and is
+ * registered, and otherwise registers, and takes that back when it stops. */
+static void another_gateway_registers_with_it(void)
+{
+    struct nfs_fixture second;
+    char text[256];
+    snprintf(text, sizeof text,
+             "portmap-port = %u\nportmap = register\n[export gv0]\nvolume = local:$DIR/vol0\n",
+             fixture.portmap_tcp);
+    static const int programs[][2] = {{100003, 3}, {100005, 1}, {100005, 3}};
+    for (int i = 0; i < 3; i++) {
+        CU_ASSERT(client_wait(&client,
+                              rpc_pmap2_unset_async(client.rpc, programs[i][0], programs[i][1], 0,
+                                                    0, keep_number, &client)));
+        CU_ASSERT_EQUAL(got_number, 1);
+    }
+    /* Left behind by a server that is gone: nobody listens there. */
+    CU_ASSERT(client_wait(&client, rpc_pmap2_set_async(client.rpc, 100003, 3, IPPROTO_TCP, 1,
+                                                       keep_number, &client)));
+    CU_ASSERT_EQUAL(getport(100003, 3, IPPROTO_TCP), 1);
+    nfs_fixture_start(&second, text);
+    CU_ASSERT_EQUAL(second.portmap_tcp, 0);
+    CU_ASSERT_EQUAL(getport(100003, 3, IPPROTO_TCP), second.nfs_tcp);
+    CU_ASSERT_EQUAL(getport(100003, 3, IPPROTO_UDP), second.nfs_udp);
+    CU_ASSERT_EQUAL(getport(100005, 3, IPPROTO_TCP), second.mount_tcp);
+    CU_ASSERT_EQUAL(getport(100005, 1, IPPROTO_UDP), second.mount_udp);
+    nfs_fixture_stop(&second);
+    CU_ASSERT_EQUAL(getport(100003, 3, IPPROTO_TCP), 0);
+    CU_ASSERT_EQUAL(getport(100005, 3, IPPROTO_UDP), 0);
+}
+
 int main(void)
 {
     nfs_fixture_start(&fixture, "[export gv0]\nvolume = local:$DIR/vol0\n");
@@ -219,6 +252,7 @@ int main(void)
     CU_ADD_TEST(suite, universal_addresses_are_read_with_care);
     CU_ADD_TEST(suite, the_table_is_bounded);
     CU_ADD_TEST(suite, it_calls_nobody);
+    CU_ADD_TEST(suite, another_gateway_registers_with_it);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();
     CU_cleanup_registry();
