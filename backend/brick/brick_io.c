@@ -74,6 +74,9 @@ static void read_gather(struct brick_request *request, bool no_wait)
         return;
     }
     uint64_t index = replica_depends(brick->driver, replica_key_object(&request->object));
+    if (reply->status == -EAGAIN) {
+        reply->status = 0; /* sequenced, and about to be made */
+    }
     if (reply->status == 0 && count < wanted) {
         if (++request->attempts > READ_ATTEMPTS_MAX) {
             brick_refuse(request, -EIO); /* the file is shorter than everything says */
