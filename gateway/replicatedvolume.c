@@ -41,9 +41,8 @@ static void recall_run(void *context)
 {
     struct recall *recall = context;
     struct replicated_volume *volume = recall->volume;
-    const struct gfid *parent = &recall->arguments.parent;
-    volume->recall(volume->recall_context, &recall->arguments.object,
-                   gfid_is_none(parent) ? NULL : parent, slice_text(recall->arguments.name));
+    volume->recall(volume->recall_context, &recall->arguments.object, &recall->arguments.parent,
+                   slice_text(recall->arguments.name));
     (void)__atomic_fetch_add(&volume->recalls, 1, __ATOMIC_RELAXED);
     static const int done = 0;
     rpc_call_reply(recall->call, (xdrproc_t)xdr_int, &done, NULL);

@@ -115,7 +115,7 @@ struct volume_options {
                                     before it ends with -ETIMEDOUT; 0: forever (interruptible) */
     /* If set, the volume may grant caching (reply.grant_ms) and calls this, on one of its threads,
      * to take it back: drop attributes and data of object, and the name in parent if parent is not
-     * none. When it returns the grant has ended. */
+     * GFID_NONE (never NULL). When it returns the grant has ended. */
     void (*recall)(void *context, const struct gfid *object, const struct gfid *parent,
                    struct slice name);
     void *recall_context;

@@ -646,7 +646,7 @@ static void note_recall(void *context, const struct gfid *object, const struct g
 {
     CU_ASSERT_PTR_EQUAL(context, &recalled);
     recalled_object = *object;
-    recalled_parent = parent ? *parent : GFID_NONE;
+    recalled_parent = *parent;
     memcpy(recalled_name, name.data, name.size);
     recalled_name[name.size] = '\0';
     atomic_fetch_add(&recalled, 1);
@@ -682,6 +682,26 @@ static void recall_answered(struct rpc_reply *reply, void *context)
     atomic_store(&recall_status, status);
 }
 
+/* Take a grant back as brick 0; the client's answer. */
+static int recall(const struct gfid *parent, const char *name)
+{
+    char text[16];
+    (void)snprintf(text, sizeof(text), "%s", name);
+    struct recall_args arguments = {.view = 1, .object = file, .parent = *parent, .name = text};
+    const struct rpc_call_request call = {.program = TRIVET_RECALL,
+                                          .version = TRIVET_RECALL_V1,
+                                          .procedure = RECALL,
+                                          .encode = (xdrproc_t)xdr_recall_args,
+                                          .arguments = &arguments,
+                                          .callback = recall_answered};
+    atomic_store(&recall_status, -1);
+    CU_ASSERT_EQUAL_FATAL(rpc_call_start(fake.bricks[0].connection, &call), 0);
+    for (int i = 0; i < 10000 && atomic_load(&recall_status) == -1; i++) {
+        nap();
+    }
+    return atomic_load(&recall_status);
+}
+
 static void test_grants_are_recalled(void)
 {
     start_with(&(struct volume_options){.recall = note_recall, .recall_context = &recalled});
@@ -689,26 +709,17 @@ static void test_grants_are_recalled(void)
     fake_set_answer(&fake, grant);
     uint32_t left = granted_ms();
     CU_ASSERT_TRUE(left > 0 && left <= 950);
-    atomic_store(&recall_status, -1);
-    struct recall_args arguments = {.view = 1, .object = file, .parent = GFID_ROOT, .name = "n"};
-    const struct rpc_call_request call = {.program = TRIVET_RECALL,
-                                          .version = TRIVET_RECALL_V1,
-                                          .procedure = RECALL,
-                                          .encode = (xdrproc_t)xdr_recall_args,
-                                          .arguments = &arguments,
-                                          .callback = recall_answered};
-    CU_ASSERT_EQUAL_FATAL(rpc_call_start(fake.bricks[0].connection, &call), 0);
-    for (int i = 0; i < 10000 && atomic_load(&recall_status) == -1; i++) {
-        nap();
-    }
-    CU_ASSERT_EQUAL(atomic_load(&recall_status), 0);
-    CU_ASSERT_EQUAL(atomic_load(&recalled), 1);
+    CU_ASSERT_EQUAL(recall(&GFID_ROOT, "n"), 0);
     CU_ASSERT_TRUE(gfid_equal(&recalled_object, &file));
     CU_ASSERT_TRUE(gfid_is_root(&recalled_parent));
     CU_ASSERT_STRING_EQUAL(recalled_name, "n");
+    CU_ASSERT_EQUAL(recall(&GFID_NONE, ""), 0);
+    CU_ASSERT_TRUE(gfid_is_none(&recalled_parent));
+    CU_ASSERT_STRING_EQUAL(recalled_name, "");
+    CU_ASSERT_EQUAL(atomic_load(&recalled), 2);
     struct volume_stats stats;
     volume_stats(volume, &stats);
-    CU_ASSERT_EQUAL(stats.recalls, 1);
+    CU_ASSERT_EQUAL(stats.recalls, 2);
     stop();
 
     start(); /* without recall nothing is granted */
