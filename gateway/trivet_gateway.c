@@ -45,24 +45,26 @@ struct gateway {
 
 static void usage(FILE *to)
 {
-    fprintf(to,
-            "usage: " PROGRAM " [options]\n"
-            "Serves Trivet volumes over NFS version 3.\n"
-            "  -c, --config FILE      configuration (" CONFIG_DEFAULT ")\n"
-            "  -f, --foreground       stay in the foreground, log to standard error\n"
-            "  -r, --run-dir DIR      where the pid and status files go, instead of run-dir\n"
-            "  -l, --log-level LEVEL  error, warn, info or debug (info)\n"
-            "  -h, --help             this text\n"
-            "  -V, --version          the version\n");
+    fprintf(to, "usage: " PROGRAM " [options]\n"
+                "Serves Trivet volumes over NFS version 3.\n"
+                "  -c, --config FILE      configuration (" CONFIG_DEFAULT ")\n"
+                "  -f, --foreground       stay in the foreground, log to standard error\n"
+                "  -r, --run-dir DIR      where the pid and status files go, instead of run-dir\n"
+                "  -l, --log-level LEVEL  error, warn, info or debug (info)\n"
+                "  -h, --help             this text\n"
+                "  -V, --version          the version\n");
 }
 
 /* Fails: -EINVAL; 1: nothing is left to do. */
 static int options_parse(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
-        {"config", required_argument, NULL, 'c'},    {"foreground", no_argument, NULL, 'f'},
-        {"run-dir", required_argument, NULL, 'r'},   {"log-level", required_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},            {"version", no_argument, NULL, 'V'},
+        {"config", required_argument, NULL, 'c'},
+        {"foreground", no_argument, NULL, 'f'},
+        {"run-dir", required_argument, NULL, 'r'},
+        {"log-level", required_argument, NULL, 'l'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     *options = (struct options){.config = CONFIG_DEFAULT, .level = LOG_LEVEL_INFO};

@@ -1,7 +1,8 @@
 /*
  * File handles: packing, unpacking and their MAC. SipHash-2-4 is written out here because it runs
- * on every NFS call and on each entry of READDIRPLUS: over 36 bytes it takes some 20 ns, a tenth of
- * what setting up a MAC context of a library costs. The unit test compares it with OpenSSL's.
+ * on every NFS call and on each entry of READDIRPLUS: a handle takes some 50 ns, a third of what
+ * only resetting a library's MAC context costs, and no thread needs a context. The unit test
+ * compares it with OpenSSL's.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -86,7 +87,8 @@ void fhandle_make(const struct volume_id *volume, const uint8_t key[VOLUME_KEY_S
     memcpy(out_bytes + OFFSET_SET, &set, sizeof set);
     memcpy(out_bytes + OFFSET_VOLUME, volume->bytes, VOLUME_ID_SIZE);
     memcpy(out_bytes + OFFSET_GFID, gfid->bytes, GFID_SIZE);
-    uint64_t mac = htole64(mac_of(out_bytes, key)); /* SipHash defines its output as little endian */
+    uint64_t mac =
+        htole64(mac_of(out_bytes, key)); /* SipHash defines its output as little endian */
     memcpy(out_bytes + OFFSET_MAC, &mac, sizeof mac);
 }
 

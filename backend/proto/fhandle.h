@@ -5,8 +5,9 @@
  *
  *     version u8 | type u8 | replica set u16 | volume id 16 | gfid 16 | MAC 8
  *
- * all big endian but the MAC, which is SipHash-2-4 of everything before it, keyed with the volume's handle key.
- * Clients keep handles for as long as they like: this form never changes, a new one gets a version.
+ * all big endian but the MAC, which is SipHash-2-4 of everything before it, keyed with the volume's
+ * handle key. Clients keep handles for as long as they like: this form never changes, a new one
+ * gets a version.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -41,7 +42,8 @@ void fhandle_make(const struct volume_id *volume, const uint8_t key[VOLUME_KEY_S
 /*
  * Take a handle apart, to learn which volume's key to check it with.
  *
- * Fails: -E_BAD_HANDLE: wrong size, version, type, or a set that is not the gfid's. Safe on any input.
+ * Fails: -E_BAD_HANDLE: wrong size, version, type, or a set that is not the gfid's. Safe on any
+ * input.
  */
 int fhandle_parse(struct slice bytes, struct fhandle *out_handle);
 

@@ -33,7 +33,8 @@ static bool is_volume_name(const char *name)
 {
     size_t size = strlen(name);
     return size > 0 && size <= VOLUME_NAME_MAX && name[0] != '.' && name[0] != '-' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == size;
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") ==
+               size;
 }
 
 int exports_get(struct exports *exports, const char *name, struct export **out_export, char *error,
@@ -190,8 +191,7 @@ bool export_admits(const struct export *export, const struct sockaddr *peer)
     return false;
 }
 
-void export_squash_cred(const struct export *export, const struct cred *cred,
-                        struct cred *out_cred)
+void export_squash_cred(const struct export *export, const struct cred *cred, struct cred *out_cred)
 {
     *out_cred = *cred;
     out_cred->flags = 0;
@@ -256,8 +256,8 @@ static int set_clients(struct export *export, const struct conf_entry *entry, ch
             return -EINVAL;
         }
         if (client_parse(text, &export->clients[export->client_count])) {
-            snprintf(error, size,
-                     "client \"%s\" is neither \"*\" nor an address nor ADDRESS/BITS", text);
+            snprintf(error, size, "client \"%s\" is neither \"*\" nor an address nor ADDRESS/BITS",
+                     text);
             return -EINVAL;
         }
         export->client_count++;
@@ -337,9 +337,9 @@ static const struct {
     const char *key;
     int (*set)(struct export *export, const struct conf_entry *entry, char *error, size_t size);
 } export_keys[] = {
-    {"path", set_path},         {"volume", set_volume},     {"clients", set_clients},
-    {"access", set_access},     {"squash", set_squash},     {"anonuid", set_anon_uid},
-    {"anongid", set_anon_gid},  {"secure", set_secure},     {"sync", set_sync},
+    {"path", set_path},        {"volume", set_volume}, {"clients", set_clients},
+    {"access", set_access},    {"squash", set_squash}, {"anonuid", set_anon_uid},
+    {"anongid", set_anon_gid}, {"secure", set_secure}, {"sync", set_sync},
 };
 
 int export_set(struct export *export, const struct conf_entry *entry, char *error, size_t size)

@@ -1,6 +1,7 @@
 /*
  * What is given out, and to whom: the [export NAME] sections of gateway.conf and the volumes behind
- * them. An export whose volume is not there yet is opened in the background, for as long as it takes.
+ * them. An export whose volume is not there yet is opened in the background, for as long as it
+ * takes.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -24,10 +25,11 @@ struct export_client {
 };
 
 /* Everything up to state is set when the configuration is read; then it is read by all threads. */
-struct export {
+struct export
+{
     char name[VOLUME_NAME_MAX + 1];
-    char path[NAME_SIZE_MAX + 1];                                /* "/gv0" */
-    char volume_name[HOST_SIZE_MAX + PATH_SIZE_MAX + 16];        /* for volume_open */
+    char path[NAME_SIZE_MAX + 1];                         /* "/gv0" */
+    char volume_name[HOST_SIZE_MAX + PATH_SIZE_MAX + 16]; /* for volume_open */
     struct export_client clients[EXPORT_CLIENTS_MAX];
     size_t client_count;
     bool is_read_only;

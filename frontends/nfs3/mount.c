@@ -373,8 +373,8 @@ static void handle_export(struct rpc_call *call, void *context)
 /* ---- life ---------------------------------------------------------------------------------- */
 
 static const struct rpc_procedure procedures3[] = {
-    [MOUNT3_NULL] = {"NULL", handle_null},       [MOUNT3_MNT] = {"MNT", handle_mnt},
-    [MOUNT3_DUMP] = {"DUMP", handle_dump},       [MOUNT3_UMNT] = {"UMNT", handle_umnt},
+    [MOUNT3_NULL] = {"NULL", handle_null},          [MOUNT3_MNT] = {"MNT", handle_mnt},
+    [MOUNT3_DUMP] = {"DUMP", handle_dump},          [MOUNT3_UMNT] = {"UMNT", handle_umnt},
     [MOUNT3_UMNTALL] = {"UMNTALL", handle_umntall}, [MOUNT3_EXPORT] = {"EXPORT", handle_export},
 };
 

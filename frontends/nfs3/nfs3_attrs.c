@@ -157,8 +157,7 @@ bool_t xdr_sattr3(XDR *xdrs, struct sattr3 *sattr)
     *sattr = (struct sattr3){.is_valid = true};
     bool_t done = optional32(xdrs, change, ATTR_MODE, &change->mode) &&
                   optional32(xdrs, change, ATTR_UID, &change->uid) &&
-                  optional32(xdrs, change, ATTR_GID, &change->gid) &&
-                  optional_size(xdrs, change) &&
+                  optional32(xdrs, change, ATTR_GID, &change->gid) && optional_size(xdrs, change) &&
                   optional_time(xdrs, sattr, ATTR_ATIME_NOW, ATTR_ATIME, &change->atime) &&
                   optional_time(xdrs, sattr, ATTR_MTIME_NOW, ATTR_MTIME, &change->mtime);
     change->mode &= 07777;

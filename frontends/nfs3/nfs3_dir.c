@@ -6,8 +6,8 @@
  * "." and ".." are ours, with cookies 1 and 2. So there is nothing that a cookie verifier could
  * find out: it is 0, and any is accepted.
  *
- * The answer, behind the status: post_op_attr, verifier, the entries each with TRUE in front, FALSE,
- * eof. count, or maxcount, bounds all of it but the status, in bytes as encoded.
+ * The answer, behind the status: post_op_attr, verifier, the entries each with TRUE in front,
+ * FALSE, eof. count, or maxcount, bounds all of it but the status, in bytes as encoded.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -66,8 +66,8 @@ static void listing_add(struct listing *listing, const struct gfid *gfid, struct
         to = wire_put_opaque(wire_put32(to, TRUE), handle.data, handle.size);
     }
     listing->to = to;
-    listing->dircount_left -= names < listing->dircount_left ? (uint32_t)names
-                                                             : listing->dircount_left;
+    listing->dircount_left -=
+        names < listing->dircount_left ? (uint32_t)names : listing->dircount_left;
     listing->count++;
 }
 
@@ -163,8 +163,8 @@ static enum nfsstat3 begin_listing(struct nfs3_request *request, uint32_t packed
     return NFS3_OK;
 }
 
-/* An entry with a name of four bytes has 40 bytes packed and 28 here; so a full answer may need half
- * as much again as its size. */
+/* An entry with a name of four bytes has 40 bytes packed and 28 here; so a full answer may need
+ * half as much again as its size. */
 enum nfsstat3 nfs3_readdir(struct nfs3_request *request)
 {
     uint32_t size = listing_size_max(request, request->args.readdir.count);

@@ -46,8 +46,8 @@ static const struct nfs3_row rows[NFS3_PROCEDURES] = {
     [NFS3_RENAME] = {DECODE(RENAME3args), nfs3_rename, nfs3_rename_reply, true, true},
     [NFS3_LINK] = {DECODE(LINK3args), nfs3_link, nfs3_link_reply, true, true},
     [NFS3_READDIR] = {DECODE(READDIR3args), nfs3_readdir, nfs3_readdir_reply, false, false},
-    [NFS3_READDIRPLUS] = {DECODE(READDIRPLUS3args), nfs3_readdirplus, nfs3_readdirplus_reply,
-                          false, false},
+    [NFS3_READDIRPLUS] = {DECODE(READDIRPLUS3args), nfs3_readdirplus, nfs3_readdirplus_reply, false,
+                          false},
     [NFS3_FSSTAT] = {DECODE(FSSTAT3args), nfs3_fsstat, nfs3_fsstat_reply, false, false},
     [NFS3_FSINFO] = {DECODE(FSSTAT3args), nfs3_fsinfo, nfs3_fsinfo_reply, false, false},
     [NFS3_PATHCONF] = {DECODE(FSSTAT3args), nfs3_fsinfo, nfs3_pathconf_reply, false, false},
@@ -58,28 +58,17 @@ static rpc_handler handle_null;
 static rpc_handler handle_call;
 
 static const struct rpc_procedure procedures[NFS3_PROCEDURES] = {
-    [NFS3_NULL] = {"NULL", handle_null},
-    [NFS3_GETATTR] = {"GETATTR", handle_call},
-    [NFS3_SETATTR] = {"SETATTR", handle_call},
-    [NFS3_LOOKUP] = {"LOOKUP", handle_call},
-    [NFS3_ACCESS] = {"ACCESS", handle_call},
-    [NFS3_READLINK] = {"READLINK", handle_call},
-    [NFS3_READ] = {"READ", handle_call},
-    [NFS3_WRITE] = {"WRITE", handle_call},
-    [NFS3_CREATE] = {"CREATE", handle_call},
-    [NFS3_MKDIR] = {"MKDIR", handle_call},
-    [NFS3_SYMLINK] = {"SYMLINK", handle_call},
-    [NFS3_MKNOD] = {"MKNOD", handle_call},
-    [NFS3_REMOVE] = {"REMOVE", handle_call},
-    [NFS3_RMDIR] = {"RMDIR", handle_call},
-    [NFS3_RENAME] = {"RENAME", handle_call},
-    [NFS3_LINK] = {"LINK", handle_call},
-    [NFS3_READDIR] = {"READDIR", handle_call},
-    [NFS3_READDIRPLUS] = {"READDIRPLUS", handle_call},
-    [NFS3_FSSTAT] = {"FSSTAT", handle_call},
-    [NFS3_FSINFO] = {"FSINFO", handle_call},
-    [NFS3_PATHCONF] = {"PATHCONF", handle_call},
-    [NFS3_COMMIT] = {"COMMIT", handle_call},
+    [NFS3_NULL] = {"NULL", handle_null},         [NFS3_GETATTR] = {"GETATTR", handle_call},
+    [NFS3_SETATTR] = {"SETATTR", handle_call},   [NFS3_LOOKUP] = {"LOOKUP", handle_call},
+    [NFS3_ACCESS] = {"ACCESS", handle_call},     [NFS3_READLINK] = {"READLINK", handle_call},
+    [NFS3_READ] = {"READ", handle_call},         [NFS3_WRITE] = {"WRITE", handle_call},
+    [NFS3_CREATE] = {"CREATE", handle_call},     [NFS3_MKDIR] = {"MKDIR", handle_call},
+    [NFS3_SYMLINK] = {"SYMLINK", handle_call},   [NFS3_MKNOD] = {"MKNOD", handle_call},
+    [NFS3_REMOVE] = {"REMOVE", handle_call},     [NFS3_RMDIR] = {"RMDIR", handle_call},
+    [NFS3_RENAME] = {"RENAME", handle_call},     [NFS3_LINK] = {"LINK", handle_call},
+    [NFS3_READDIR] = {"READDIR", handle_call},   [NFS3_READDIRPLUS] = {"READDIRPLUS", handle_call},
+    [NFS3_FSSTAT] = {"FSSTAT", handle_call},     [NFS3_FSINFO] = {"FSINFO", handle_call},
+    [NFS3_PATHCONF] = {"PATHCONF", handle_call}, [NFS3_COMMIT] = {"COMMIT", handle_call},
 };
 
 static struct nfs3_request *request_get(struct nfs3 *nfs3)
@@ -154,8 +143,8 @@ static void derive_id(const struct nfs3_request *request, struct op_id *out_id)
         .kind = OP_ID_DERIVED,
         .client = XXH3_64bits(address, sizeof address),
         .slot = rpc_call_xid(request->call),
-        .sequence = XXH3_64bits(arguments.data, arguments.size) ^
-                    procedure * UINT64_C(0x9e3779b97f4a7c15),
+        .sequence =
+            XXH3_64bits(arguments.data, arguments.size) ^ procedure * UINT64_C(0x9e3779b97f4a7c15),
     };
 }
 

@@ -49,7 +49,6 @@ enum nfsstat3 nfs3_fh_second(const struct nfs3_request *request, const struct nf
                              struct gfid *out_gfid)
 {
     const struct export *export = NULL;
-    enum nfsstat3 status =
-        nfs3_fh_find(request->export->exports, handle, &export, out_gfid);
+    enum nfsstat3 status = nfs3_fh_find(request->export->exports, handle, &export, out_gfid);
     return status == NFS3_OK && export != request->export ? NFS3ERR_XDEV : status;
 }

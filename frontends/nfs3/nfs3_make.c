@@ -22,8 +22,8 @@ static enum nfsstat3 take_new(struct nfs3_request *request, const diropargs3 *wh
         change->mask |= ATTR_MODE;
         change->mode = mode_default;
     }
-    enum nfsstat3 status = nfs3_name_change(&where->name, NFS3ERR_EXIST, NFS3ERR_EXIST,
-                                            &request->volume.name);
+    enum nfsstat3 status =
+        nfs3_name_change(&where->name, NFS3ERR_EXIST, NFS3ERR_EXIST, &request->volume.name);
     return status == NFS3_OK && attributes && !attributes->is_valid ? NFS3ERR_INVAL : status;
 }
 
@@ -110,8 +110,7 @@ enum nfsstat3 nfs3_link(struct nfs3_request *request)
     if (status != NFS3_OK) {
         return status;
     }
-    return nfs3_name_change(&args->link.name, NFS3ERR_EXIST, NFS3ERR_EXIST,
-                            &request->volume.name);
+    return nfs3_name_change(&args->link.name, NFS3ERR_EXIST, NFS3ERR_EXIST, &request->volume.name);
 }
 
 void nfs3_link_reply(struct nfs3_request *request, enum nfsstat3 status)

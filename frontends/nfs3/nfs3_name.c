@@ -83,6 +83,5 @@ void nfs3_readlink_reply(struct nfs3_request *request, enum nfsstat3 status)
         .status = status,
         .attributes = nfs3_post_op(request, &reply->object),
     };
-    nfs3_answer(request, (xdrproc_t)xdr_attr3res, &result,
-                status == NFS3_OK ? &reply->data : NULL);
+    nfs3_answer(request, (xdrproc_t)xdr_attr3res, &result, status == NFS3_OK ? &reply->data : NULL);
 }

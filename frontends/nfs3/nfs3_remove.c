@@ -38,8 +38,8 @@ enum nfsstat3 nfs3_rename(struct nfs3_request *request)
     if (status != NFS3_OK) {
         return status;
     }
-    status = nfs3_name_change(&args->from.name, NFS3ERR_INVAL, NFS3ERR_INVAL,
-                              &request->volume.name);
+    status =
+        nfs3_name_change(&args->from.name, NFS3ERR_INVAL, NFS3ERR_INVAL, &request->volume.name);
     if (status != NFS3_OK) {
         return status;
     }

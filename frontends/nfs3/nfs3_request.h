@@ -62,8 +62,8 @@ struct nfs3_row {
     enum nfsstat3 (*begin)(struct nfs3_request *request);
     /* Answer the call; request->volume.reply may hold attributes even if status is an error. */
     void (*reply)(struct nfs3_request *request, enum nfsstat3 status);
-    bool is_mutation; /* refused on a read-only export; carries an id that keeps it from happening
-                         twice */
+    bool is_mutation;  /* refused on a read-only export; carries an id that keeps it from happening
+                          twice */
     bool is_namespace; /* durable before the answer if the export says sync */
 };
 

@@ -1,9 +1,9 @@
 /*
  * Start and stop of the gateway.
  *
- * Start: programs, loop, listeners, portmapper, volumes. Stop, in this order: registrations, so that
- * nobody new comes; the loop, so that nothing new is read; the calls that wait for their volumes,
- * which give up and are dropped; then what all of them used.
+ * Start: programs, loop, listeners, portmapper, volumes. Stop, in this order: registrations, so
+ * that nobody new comes; the loop, so that nothing new is read; the calls that wait for their
+ * volumes, which give up and are dropped; then what all of them used.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -72,9 +72,9 @@ static int listen_failed(const struct nfs3_server *server, const char *what, con
     return status;
 }
 
-static int listen_both(struct nfs3_server *server, const char *what, const char *key,
-                       uint16_t port, const struct rpc_service *service, uint16_t out_ports[2],
-                       char *out_error, size_t size)
+static int listen_both(struct nfs3_server *server, const char *what, const char *key, uint16_t port,
+                       const struct rpc_service *service, uint16_t out_ports[2], char *out_error,
+                       size_t size)
 {
     const char *host = server->settings->listen;
     int status = rpc_listen_tcp(server->loop, host, port, service, &out_ports[0]);
@@ -153,10 +153,10 @@ static int own_portmap(struct nfs3_server *server, char *out_error, size_t size)
     server->ports.portmap_tcp = pair[0];
     server->ports.portmap_udp = pair[1];
     for (size_t i = 0; i < PORTMAP_PROGRAMS; i++) {
-        add_entry(server, server->portmap_programs[i]->program, server->portmap_programs[i]->version,
-                  "tcp", pair[0]);
-        add_entry(server, server->portmap_programs[i]->program, server->portmap_programs[i]->version,
-                  "udp", pair[1]);
+        add_entry(server, server->portmap_programs[i]->program,
+                  server->portmap_programs[i]->version, "tcp", pair[0]);
+        add_entry(server, server->portmap_programs[i]->program,
+                  server->portmap_programs[i]->version, "udp", pair[1]);
     }
     for (size_t i = 0; i < server->entry_count && status == 0; i++) {
         status = portmap_set(server->portmap, &server->entries[i], "trivet-gateway");

@@ -21,7 +21,8 @@ struct nfs3_server_ports {
  *
  * Owns:    settings and exports stay the caller's and outlive the server.
  * Threads: starts its own; the caller's must not be one of them.
- * Fails:   -EADDRINUSE and others of rpc.h's and portmap_register.h's, with what to do in out_error.
+ * Fails:   -EADDRINUSE and others of rpc.h's and portmap_register.h's, with what to do in
+ * out_error.
  */
 int nfs3_server_start(const struct settings *settings, struct exports *exports,
                       struct nfs3_server **out_server, char *out_error, size_t size);

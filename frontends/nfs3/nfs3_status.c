@@ -1,6 +1,6 @@
 /*
- * Code to nfsstat3, per procedure. RFC 1813 section 3.3 lists for each procedure the errors that its
- * clients expect, "not intended to be the definitive statement of all of the errors"; the table
+ * Code to nfsstat3, per procedure. RFC 1813 section 3.3 lists for each procedure the errors that
+ * its clients expect, "not intended to be the definitive statement of all of the errors"; the table
  * below is that list and, under "also", what is added to it because clients make the right errno of
  * it and nothing on the list would. NFS3ERR_JUKEBOX ("try again later", section 2.6) goes with all.
  *
@@ -57,8 +57,7 @@ static const struct {
     /* LINK of a directory is EPERM everywhere. */
     [NFS3_LINK] = {MAKE | BIT(XDEV) | BIT(INVAL) | BIT(MLINK), BIT(PERM)},
     [NFS3_READDIR] = {BIT(ACCES) | BIT(NOTDIR) | BIT(BAD_COOKIE) | BIT(TOOSMALL), 0},
-    [NFS3_READDIRPLUS] = {BIT(ACCES) | BIT(NOTDIR) | BIT(BAD_COOKIE) | BIT(TOOSMALL) |
-                              BIT(NOTSUPP),
+    [NFS3_READDIRPLUS] = {BIT(ACCES) | BIT(NOTDIR) | BIT(BAD_COOKIE) | BIT(TOOSMALL) | BIT(NOTSUPP),
                           0},
     [NFS3_FSSTAT] = {0, 0},
     [NFS3_FSINFO] = {0, 0},

@@ -340,9 +340,8 @@ static void answer_address(struct rpc_call *call, struct portmap *portmap, bool 
     bool is_found = false;
     {
         AUTO_LOCK(&portmap->lock);
-        const struct mapping *found = any_version
-                                          ? find_any(portmap, args.prog, args.vers, netid)
-                                          : find(portmap, args.prog, args.vers, netid);
+        const struct mapping *found = any_version ? find_any(portmap, args.prog, args.vers, netid)
+                                                  : find(portmap, args.prog, args.vers, netid);
         if (found) {
             entry = found->entry;
             is_found = true;

@@ -1,6 +1,7 @@
 /*
  * Our own small portmapper, for machines where none runs: versions 2, 3 and 4 of program 100000.
- * Programs of this machine may register with it too; nobody else can change it, and it calls nobody.
+ * Programs of this machine may register with it too; nobody else can change it, and it calls
+ * nobody.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -18,7 +19,7 @@ struct portmap;
 struct portmap_entry {
     uint32_t program;
     uint32_t version;
-    char netid[PORTMAP_NETID_MAX + 1]; /* "tcp", "udp", "tcp6", "udp6" … */
+    char netid[PORTMAP_NETID_MAX + 1];  /* "tcp", "udp", "tcp6", "udp6" … */
     char host[PORTMAP_ADDRESS_MAX + 1]; /* as in a universal address; "0.0.0.0", "::": any */
     uint16_t port;
 };

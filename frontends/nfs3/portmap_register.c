@@ -90,8 +90,7 @@ static int change(struct rpc_connection *connection, bool by_unix, bool set,
                   const struct portmap_entry *entry, uint32_t *out_done)
 {
     if (!by_unix) {
-        portmap_mapping mapping = {entry->program, entry->version, protocol_of(entry),
-                                   entry->port};
+        portmap_mapping mapping = {entry->program, entry->version, protocol_of(entry), entry->port};
         return call(connection, PORTMAP_VERSION2, set ? PORTMAP2_SET : PORTMAP2_UNSET,
                     (xdrproc_t)xdr_portmap_mapping, &mapping, out_done);
     }

@@ -51,9 +51,8 @@ static size_t put_opaque(uint8_t *to, size_t at, const void *data, size_t size)
  * h handle, n name, w small word, q word that chooses (0), d data, p path, s attributes (one set)
  */
 static const char *const nfs_shapes[22] = {
-    "",        "h",        "hsq",     "hn",    "hw",   "h",    "hwww",  "hwwwwd", "hnws",  "hns",
-    "hnsp",    "hnwsq",    "hn",      "hn",    "hnhn", "hhn",  "hwwwww", "hwwwwww", "h",    "h",
-    "h",       "hwww",
+    "",      "h",  "hsq", "hn",   "hw",  "h",      "hwww",    "hwwwwd", "hnws", "hns", "hnsp",
+    "hnwsq", "hn", "hn",  "hnhn", "hhn", "hwwwww", "hwwwwww", "h",      "h",    "h",   "hwww",
 };
 static const char *const mount_shapes[6] = {"", "p", "", "p", "", ""};
 
@@ -107,8 +106,8 @@ static void assert_alive(void)
     size_t size = put_opaque(body, 0, root, root_size);
     size_t reply_size = 0;
     int fd = raw_connect(fixture.nfs_tcp, false);
-    CU_ASSERT_FATAL(raw_call(fd, false, NFS, 3, 1, body, size, reply, sizeof reply, &reply_size,
-                             ANSWER_MS));
+    CU_ASSERT_FATAL(
+        raw_call(fd, false, NFS, 3, 1, body, size, reply, sizeof reply, &reply_size, ANSWER_MS));
     CU_ASSERT_EQUAL(reply_size, 24 + 4 + 84); /* GETATTR's attributes */
     (void)close(fd);
 }
@@ -168,9 +167,23 @@ static void cut_bodies(uint32_t program, uint32_t procedures, bool is_udp)
 
 static void mutated_bodies(uint32_t program, uint32_t procedures, bool is_udp)
 {
-    static const uint32_t words[] = {0,          1,          2,          3,    64,        65,  255,
-                                     256,        4095,       4096,       1024, 0x7fffffff, 999,
-                                     0x80000000, 0xffffffff, 0xfffffffc, 1024 * 1024 + 1};
+    static const uint32_t words[] = {0,
+                                     1,
+                                     2,
+                                     3,
+                                     64,
+                                     65,
+                                     255,
+                                     256,
+                                     4095,
+                                     4096,
+                                     1024,
+                                     0x7fffffff,
+                                     999,
+                                     0x80000000,
+                                     0xffffffff,
+                                     0xfffffffc,
+                                     1024 * 1024 + 1};
     int fd = raw_connect(port_of(program, is_udp), is_udp);
     for (uint32_t procedure = 0; procedure < procedures; procedure++) {
         for (int i = 0; i < 150; i++) {

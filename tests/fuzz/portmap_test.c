@@ -1,6 +1,6 @@
 /*
- * Bad input for the portmapper's three versions, by TCP and UDP: random, cut off and mutated bodies.
- * It must answer each and afterwards still know where NFS is. SEED repeats a run.
+ * Bad input for the portmapper's three versions, by TCP and UDP: random, cut off and mutated
+ * bodies. It must answer each and afterwards still know where NFS is. SEED repeats a run.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -51,7 +51,8 @@ static size_t good_body(uint32_t version, uint8_t *body)
         at = put_word(body, at, random32() % 2 ? 6 : 17);
         return put_word(body, at, random32() % 70000);
     }
-    static const char *const addresses[] = {"127.0.0.1.8.1", "::1.8.1", "", "0.0.0.0.0.111", ".1.1"};
+    static const char *const addresses[] = {"127.0.0.1.8.1", "::1.8.1", "", "0.0.0.0.0.111",
+                                            ".1.1"};
     at = put_text(body, at, random32() % 2 ? "tcp" : "udp6");
     at = put_text(body, at, addresses[random32() % 5]);
     return put_text(body, at, "somebody");

@@ -1,5 +1,6 @@
 /*
- * libnfs's raw calls, one at a time: start one with a keep function as its callback, then client_wait.
+ * libnfs's raw calls, one at a time: start one with a keep function as its callback, then
+ * client_wait.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

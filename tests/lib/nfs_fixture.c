@@ -29,9 +29,8 @@ static void write_config(const struct nfs_fixture *fixture, const char *path, co
     if (!file) {
         give_up(path, strerror(errno));
     }
-    fprintf(file,
-            "[gateway]\nlisten = 127.0.0.1\nnfs-port = 0\nmount-port = 0\nportmap-port = 0\n"
-            "portmap = own\n");
+    fprintf(file, "[gateway]\nlisten = 127.0.0.1\nnfs-port = 0\nmount-port = 0\nportmap-port = 0\n"
+                  "portmap = own\n");
     for (const char *at = exports; *at != '\0';) {
         if (strncmp(at, "$DIR", 4) == 0) {
             fputs(fixture->directory, file);
@@ -136,9 +135,9 @@ bool raw_send(int fd, bool is_udp, uint32_t xid, uint32_t program, uint32_t vers
 {
     uint8_t head[80];
     uint8_t *to = put32(head, 0); /* record mark */
-    const uint32_t words[] = {xid,          0,    2, program, version, procedure,
-                              1 /* SYS */,  20,   0, 0 /* name */, 0,  0,
-                              0 /* groups */, 0,  0};
+    const uint32_t words[] = {
+        xid,          0, 2, program,        version, procedure, 1 /* SYS */, 20, 0,
+        0 /* name */, 0, 0, 0 /* groups */, 0,       0};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         to = put32(to, words[i]);
     }

@@ -21,7 +21,8 @@ struct nfs_fixture {
 
 /*
  * Start a gateway with the given [export …] sections, in which $DIR stands for the directory;
- * directories vol0 to vol2 are in it, and vol3 that all may write to. Ends the process with a message if that fails.
+ * directories vol0 to vol2 are in it, and vol3 that all may write to. Ends the process with a
+ * message if that fails.
  */
 void nfs_fixture_start(struct nfs_fixture *fixture, const char *exports);
 /* Stop it and remove the directory. */

@@ -180,17 +180,17 @@ static void paths_find_their_export(void)
     struct settings settings;
     struct exports *exports;
     char error[CONF_ERROR_SIZE];
-    CU_ASSERT_EQUAL_FATAL(read_text("[export a]\npath = /x\n[export b]\npath = /x/y\n", &settings,
-                                    &exports, error),
-                          0);
+    CU_ASSERT_EQUAL_FATAL(
+        read_text("[export a]\npath = /x\n[export b]\npath = /x/y\n", &settings, &exports, error),
+        0);
     static const struct {
         const char *path;
         int index;
         const char *below;
     } cases[] = {
-        {"/x", 0, ""},        {"/x/", 0, ""},          {"/x/z/w", 0, "z/w"}, {"/x//z", 0, "z"},
-        {"/x/y", 1, ""},      {"/x/y/z", 1, "z"},      {"/x/yz", 0, "yz"},   {"/xy", -1, ""},
-        {"/", -1, ""},        {"", -1, ""},
+        {"/x", 0, ""},   {"/x/", 0, ""},     {"/x/z/w", 0, "z/w"}, {"/x//z", 0, "z"},
+        {"/x/y", 1, ""}, {"/x/y/z", 1, "z"}, {"/x/yz", 0, "yz"},   {"/xy", -1, ""},
+        {"/", -1, ""},   {"", -1, ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const char *below = "";

@@ -78,7 +78,8 @@ static void the_mac_is_siphash(void)
         uint8_t bytes[FHANDLE_SIZE];
         fhandle_make(&volume, key, &gfid, bytes);
         unsigned int size = FHANDLE_MAC_SIZE;
-        OSSL_PARAM params[] = {OSSL_PARAM_construct_uint("size", &size), OSSL_PARAM_construct_end()};
+        OSSL_PARAM params[] = {OSSL_PARAM_construct_uint("size", &size),
+                               OSSL_PARAM_construct_end()};
         EVP_MAC_CTX *context = EVP_MAC_CTX_new(mac);
         uint8_t wanted[16];
         size_t wanted_size = 0;

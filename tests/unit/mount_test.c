@@ -31,8 +31,7 @@ static void keep_mnt(struct rpc_context *rpc, int status, void *data, void *cont
         got_handle_size = 0;
         if (got_status == MNT3_OK) {
             got_handle_size = result->mountres3_u.mountinfo.fhandle.fhandle3_len;
-            memcpy(got_handle, result->mountres3_u.mountinfo.fhandle.fhandle3_val,
-                   got_handle_size);
+            memcpy(got_handle, result->mountres3_u.mountinfo.fhandle.fhandle3_val, got_handle_size);
         }
     }
 }
@@ -50,7 +49,7 @@ static void append(const char *text)
 }
 
 UNALIGNED_BY_LIBNFS static void keep_dump(struct rpc_context *rpc, int status, void *data,
-                                         void *context)
+                                          void *context)
 {
     (void)rpc;
     got_text[0] = '\0';
@@ -65,7 +64,7 @@ UNALIGNED_BY_LIBNFS static void keep_dump(struct rpc_context *rpc, int status, v
 }
 
 UNALIGNED_BY_LIBNFS static void keep_export(struct rpc_context *rpc, int status, void *data,
-                                         void *context)
+                                            void *context)
 {
     (void)rpc;
     got_text[0] = '\0';
@@ -133,8 +132,7 @@ static void mounts_are_listed_until_they_end(void)
     CU_ASSERT_EQUAL(mnt("/gv0"), MNT3_OK);
     CU_ASSERT(client_wait(&client, rpc_mount3_dump_async(client.rpc, keep_dump, &client)));
     CU_ASSERT_STRING_EQUAL(got_text, "127.0.0.1:/gv0/sub 127.0.0.1:/gv0 ");
-    CU_ASSERT(client_wait(&client,
-                          rpc_mount3_umnt_async(client.rpc, keep_nothing, sub, &client)));
+    CU_ASSERT(client_wait(&client, rpc_mount3_umnt_async(client.rpc, keep_nothing, sub, &client)));
     CU_ASSERT(client_wait(&client, rpc_mount3_dump_async(client.rpc, keep_dump, &client)));
     CU_ASSERT_STRING_EQUAL(got_text, "127.0.0.1:/gv0 ");
 }

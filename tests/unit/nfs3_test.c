@@ -769,8 +769,8 @@ static void readdirplus_tells_attributes_and_handles(void)
 {
     CU_ASSERT_EQUAL(lookup(&root, "many"), NFS3_OK);
     struct handle many = got.handle;
-    static const uint32_t counts[][2] = {{512, 1024}, {8192, 8192}, {1024, 65536},
-                                         {65536, 65536}, {1024 * 1024, 1024 * 1024}};
+    static const uint32_t counts[][2] = {
+        {512, 1024}, {8192, 8192}, {1024, 65536}, {65536, 65536}, {1024 * 1024, 1024 * 1024}};
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         listing_begin();
         uint64_t cookie = 0;
@@ -903,8 +903,7 @@ static void datagrams_are_answered_within_their_size(void)
     CU_ASSERT(raw_call(fd, true, 100003, 3, 0, NULL, 0, reply, sizeof reply, &got_size, 10000));
     CU_ASSERT_EQUAL(got_size, 24);
     size_t size = put_handle(body, &root);
-    CU_ASSERT(
-        raw_call(fd, true, 100003, 3, 19, body, size, reply, sizeof reply, &got_size, 10000));
+    CU_ASSERT(raw_call(fd, true, 100003, 3, 19, body, size, reply, sizeof reply, &got_size, 10000));
     CU_ASSERT_EQUAL(word(reply + 24), NFS3_OK);
     CU_ASSERT_EQUAL(word(reply + 24 + 4 + 88), 32 * 1024); /* FSINFO's rtmax */
     CU_ASSERT_EQUAL(lookup(&root, "large"), NFS3_OK);
@@ -985,8 +984,8 @@ static void mount_all(void)
         struct handle *handle;
     } exports[] = {{"/gv0", &root}, {"/ro", &root_ro}, {"/all", &root_all}, {"/gv1", &root_other}};
     for (size_t i = 0; i < 4; i++) {
-        exports[i].handle->size = (unsigned)raw_mount(&fixture, exports[i].path,
-                                                      (uint8_t *)exports[i].handle->bytes);
+        exports[i].handle->size =
+            (unsigned)raw_mount(&fixture, exports[i].path, (uint8_t *)exports[i].handle->bytes);
         CU_ASSERT_EQUAL_FATAL(exports[i].handle->size, 44);
     }
 }

@@ -37,7 +37,7 @@ static void keep_address(struct rpc_context *rpc, int status, void *data, void *
 }
 
 UNALIGNED_BY_LIBNFS static void keep_dump2(struct rpc_context *rpc, int status, void *data,
-                                         void *context)
+                                           void *context)
 {
     (void)rpc;
     size_t used = 0;
@@ -51,7 +51,7 @@ UNALIGNED_BY_LIBNFS static void keep_dump2(struct rpc_context *rpc, int status, 
 }
 
 UNALIGNED_BY_LIBNFS static void keep_dump3(struct rpc_context *rpc, int status, void *data,
-                                         void *context)
+                                           void *context)
 {
     (void)rpc;
     size_t used = 0;
@@ -76,8 +76,8 @@ static const char *getaddr(unsigned program, unsigned version, const char *netid
 {
     char empty[] = "";
     pmap3_mapping mapping = {program, version, (char *)(uintptr_t)netid, empty, empty};
-    CU_ASSERT(client_wait(
-        &client3, rpc_pmap3_getaddr_async(client3.rpc, &mapping, keep_address, &client3)));
+    CU_ASSERT(client_wait(&client3,
+                          rpc_pmap3_getaddr_async(client3.rpc, &mapping, keep_address, &client3)));
     return got_text;
 }
 
@@ -122,8 +122,8 @@ static uint32_t set2(int port)
 
 static uint32_t unset2(void)
 {
-    CU_ASSERT(client_wait(&client, rpc_pmap2_unset_async(client.rpc, 4711, 1, 0, 0, keep_number,
-                                                         &client)));
+    CU_ASSERT(client_wait(&client,
+                          rpc_pmap2_unset_async(client.rpc, 4711, 1, 0, 0, keep_number, &client)));
     return got_number;
 }
 
@@ -158,8 +158,8 @@ static void universal_addresses_are_read_with_care(void)
     CU_ASSERT_STRING_EQUAL(getaddr(4712, 7, "tcp"), "10.0.0.1.8.1");
     CU_ASSERT_EQUAL(change3(true, "udp6", "fd00::1.8.2"), 1);
     CU_ASSERT_STRING_EQUAL(getaddr(4712, 7, "udp6"), "fd00::1.8.2");
-    static const char *const wrong[] = {"", ".", "..", "1.2", ".1.2", "h.256.1", "h.1.256",
-                                        "h.1.x", "h.-1.2", "h.1.2x", "nodots"};
+    static const char *const wrong[] = {"",        ".",     "..",     "1.2",    ".1.2",  "h.256.1",
+                                        "h.1.256", "h.1.x", "h.-1.2", "h.1.2x", "nodots"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         CU_ASSERT_EQUAL(change3(true, "udp", wrong[i]), 0);
     }
@@ -182,8 +182,8 @@ static void the_table_is_bounded(void)
     CU_ASSERT_EQUAL(done, 128 - 12);
     CU_ASSERT(client_wait(&client, rpc_pmap2_dump_async(client.rpc, keep_dump2, &client)));
     for (int i = 0; i < 200; i++) {
-        CU_ASSERT(client_wait(&client, rpc_pmap2_unset_async(client.rpc, 6000 + i, 1, 0, 0,
-                                                             keep_number, &client)));
+        CU_ASSERT(client_wait(
+            &client, rpc_pmap2_unset_async(client.rpc, 6000 + i, 1, 0, 0, keep_number, &client)));
     }
     CU_ASSERT_EQUAL(getport(6000, 1, IPPROTO_UDP), 0);
 }
@@ -219,14 +219,14 @@ static void another_gateway_registers_with_it(void)
              fixture.portmap_tcp);
     static const int programs[][2] = {{100003, 3}, {100005, 1}, {100005, 3}};
     for (int i = 0; i < 3; i++) {
-        CU_ASSERT(client_wait(&client,
-                              rpc_pmap2_unset_async(client.rpc, programs[i][0], programs[i][1], 0,
-                                                    0, keep_number, &client)));
+        CU_ASSERT(
+            client_wait(&client, rpc_pmap2_unset_async(client.rpc, programs[i][0], programs[i][1],
+                                                       0, 0, keep_number, &client)));
         CU_ASSERT_EQUAL(got_number, 1);
     }
     /* Left behind by a server that is gone: nobody listens there. */
-    CU_ASSERT(client_wait(&client, rpc_pmap2_set_async(client.rpc, 100003, 3, IPPROTO_TCP, 1,
-                                                       keep_number, &client)));
+    CU_ASSERT(client_wait(
+        &client, rpc_pmap2_set_async(client.rpc, 100003, 3, IPPROTO_TCP, 1, keep_number, &client)));
     CU_ASSERT_EQUAL(getport(100003, 3, IPPROTO_TCP), 1);
     nfs_fixture_start(&second, text);
     CU_ASSERT_EQUAL(second.portmap_tcp, 0);
