@@ -20,7 +20,10 @@ static int read_in_memory(int fd, uint64_t offset, uint32_t count, uint8_t *buff
         const struct iovec part = {buffer + total, count - total};
         ssize_t done = preadv2(fd, &part, 1, (off_t)(offset + total), RWF_NOWAIT);
         if (done < 0) {
-            return errno == EOPNOTSUPP || errno == EINTR ? -EAGAIN : -errno;
+            if (errno == EOPNOTSUPP) { /* tmpfs: it is all memory */
+                return read_all_at(fd, buffer, count, offset, out_count);
+            }
+            return errno == EINTR ? -EAGAIN : -errno;
         }
         if (done == 0) {
             break;

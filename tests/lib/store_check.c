@@ -138,8 +138,8 @@ static void compare_contents(struct comparison *comparison, const struct dirent_
     uint32_t got = 0;
     do {
         ssize_t there = pread(fd, theirs, sizeof theirs, (off_t)offset);
-        int result = store_read(comparison->store, &entry->gfid, offset, sizeof ours, false, ours,
-                                &got);
+        int result =
+            store_read(comparison->store, &entry->gfid, offset, sizeof ours, false, ours, &got);
         if (result || there != (ssize_t)got || memcmp(ours, theirs, got) != 0) {
             differ(comparison, entry, "contents", result ? result : (long long)got, there);
             break;
@@ -149,8 +149,8 @@ static void compare_contents(struct comparison *comparison, const struct dirent_
     (void)close(fd);
 }
 
-static int compare_directory(struct store *store, const struct gfid *gfid, int fd,
-                             const char *path, unsigned int how);
+static int compare_directory(struct store *store, const struct gfid *gfid, int fd, const char *path,
+                             unsigned int how);
 
 static void compare_entry(void *context, const struct dirent_entry *entry)
 {
@@ -213,8 +213,8 @@ static int64_t count_entries(int fd)
 }
 
 /* Takes fd. */
-static int compare_directory(struct store *store, const struct gfid *gfid, int fd,
-                             const char *path, unsigned int how)
+static int compare_directory(struct store *store, const struct gfid *gfid, int fd, const char *path,
+                             unsigned int how)
 {
     struct comparison comparison = {.store = store, .directory_fd = fd, .path = path, .how = how};
     int64_t count = store_list(store, gfid, 4000, compare_entry, &comparison);
@@ -260,8 +260,8 @@ static struct gfid pick(struct random_sequence *random, const struct wish_room *
     if (random_sequence_below(random, 4) == 0) {
         return pick_directory(random, room);
     }
-    return room->others[random_sequence_below(random,
-                                              sizeof room->others / sizeof room->others[0])];
+    return room
+        ->others[random_sequence_below(random, sizeof room->others / sizeof room->others[0])];
 }
 
 static void pick_name(struct random_sequence *random, char name[16])
@@ -287,10 +287,10 @@ static struct attr_change random_change(struct random_sequence *random)
 struct mutation wish_random(struct random_sequence *random, struct wish_room *room,
                             struct slice *out_bulk)
 {
-    static const enum mutation_kind kinds[] = {
-        MUTATION_MAKE, MUTATION_MAKE,  MUTATION_MAKE,   MUTATION_WRITE,  MUTATION_WRITE,
-        MUTATION_LINK, MUTATION_RMDIR, MUTATION_REMOVE, MUTATION_RENAME, MUTATION_RENAME,
-        MUTATION_SETATTR};
+    static const enum mutation_kind kinds[] = {MUTATION_MAKE,   MUTATION_MAKE,   MUTATION_MAKE,
+                                               MUTATION_WRITE,  MUTATION_WRITE,  MUTATION_LINK,
+                                               MUTATION_RMDIR,  MUTATION_REMOVE, MUTATION_RENAME,
+                                               MUTATION_RENAME, MUTATION_SETATTR};
     struct mutation wish = {.kind = kinds[random_sequence_below(random, 11)]};
     pick_name(random, room->name);
     pick_name(random, room->name2);

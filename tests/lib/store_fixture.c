@@ -9,6 +9,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include "backend/base/check.h"
 
 void temporary_directory(char out_path[64])
@@ -93,6 +94,13 @@ int store_fixture_reopen(struct store_fixture *fixture, uint32_t i)
     return result;
 }
 
+static uint64_t cpu_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
 int fixture_mutate(struct store_fixture *fixture, struct mutation *mutation, struct slice bulk,
                    struct operation *out_operation)
 {
@@ -101,7 +109,9 @@ int fixture_mutate(struct store_fixture *fixture, struct mutation *mutation, str
                                       .view = 1,
                                       .now_ns = fixture->now_ns,
                                       .bytes_free = fixture->bytes_free};
+    uint64_t before = cpu_ns();
     int result = store_decide(fixture->stores[0], mutation, &decision, out_operation);
+    fixture->index_ns += cpu_ns() - before;
     if (result || out_operation->kind == OPERATION_NONE) {
         return result;
     }
@@ -112,7 +122,9 @@ int fixture_mutate(struct store_fixture *fixture, struct mutation *mutation, str
     must(operation_decode(slice_of(bytes, size), &decoded), "decode", "");
     for (uint32_t i = 0; i < fixture->count; i++) {
         struct store *store = fixture->stores[i];
+        before = cpu_ns();
         must(store_sequence(store, &decoded, slice_of(bytes, size)), "sequence", "");
+        fixture->index_ns += cpu_ns() - before;
         must(store_apply(store, &decoded, bulk), "apply", "");
         must(store_commit(store, decoded.index), "commit", "");
     }

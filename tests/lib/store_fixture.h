@@ -19,7 +19,8 @@ struct store_fixture {
     char paths[FIXTURE_STORES_MAX][64]; /* "" for one in memory */
     uint64_t now_ns;                    /* the decisions' clock; rises by a microsecond each */
     uint64_t bytes_free;
-    uint64_t index; /* of the last operation */
+    uint64_t index;    /* of the last operation */
+    uint64_t index_ns; /* CPU time of deciding and sequencing: what does not wait for the tree */
 };
 
 /* Open directories bricks and then memories stores, formatting first. Aborts if it cannot. */

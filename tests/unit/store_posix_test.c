@@ -45,8 +45,8 @@ static int resolve(struct world *world, const char *path, struct gfid *out_paren
     for (const char *slash; (slash = strchr(path, '/')); path = slash + 1) {
         struct attr child;
         struct attr parent;
-        int result = store_lookup(store, out_parent, slice_of(path, (size_t)(slash - path)),
-                                  &child, &parent);
+        int result = store_lookup(store, out_parent, slice_of(path, (size_t)(slash - path)), &child,
+                                  &parent);
         if (!result && child.type != OBJECT_DIRECTORY) {
             /* All symlinks lead to a name that is nowhere. */
             result = child.type == OBJECT_SYMLINK ? -ENOENT : -ENOTDIR;
@@ -82,8 +82,7 @@ static int make_ours(struct world *world, const char *path, uint32_t type, uint3
     struct gfid parent;
     const char *name;
     int result = resolve(world, path, &parent, &name);
-    return result ? result
-                  : mutate(world, wish_make(parent, name, type, mode), slice_of(NULL, 0));
+    return result ? result : mutate(world, wish_make(parent, name, type, mode), slice_of(NULL, 0));
 }
 
 static int make_theirs(struct world *world, const char *path, uint32_t type, uint32_t mode)
@@ -120,8 +119,7 @@ static int link_ours(struct world *world, const char *path, const char *path2)
     return result ? result : mutate(world, wish_link(attr.gfid, parent, name), slice_of(NULL, 0));
 }
 
-static int rename_ours(struct world *world, const char *path, const char *path2,
-                       unsigned int flags)
+static int rename_ours(struct world *world, const char *path, const char *path2, unsigned int flags)
 {
     struct gfid parent;
     struct gfid parent2;
@@ -232,8 +230,8 @@ static void one_call(struct world *world, int number)
         theirs = change_theirs(world, path, mask, value);
     }
     if (ours != theirs) {
-        printf("call %d, kind %d %s %s: ours %d, the kernel's %d\n", number, (int)kind, path,
-               path2, ours, theirs);
+        printf("call %d, kind %d %s %s: ours %d, the kernel's %d\n", number, (int)kind, path, path2,
+               ours, theirs);
     }
     CU_ASSERT_EQUAL_FATAL(ours, theirs);
 }
@@ -249,9 +247,8 @@ static void the_store_answers_as_the_kernel_does(void)
     for (int i = 0; i < CALLS; i++) {
         one_call(&world, i);
         if (i % 3000 == 2999) {
-            CU_ASSERT_EQUAL_FATAL(store_compare(world.fixture.stores[0], world.path,
-                                                TREE_CONTENTS | TREE_OWNERS),
-                                  0);
+            CU_ASSERT_EQUAL_FATAL(
+                store_compare(world.fixture.stores[0], world.path, TREE_CONTENTS | TREE_OWNERS), 0);
         }
     }
     printf("%llu of %d calls changed something ", (unsigned long long)world.fixture.index, CALLS);

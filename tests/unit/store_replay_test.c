@@ -1,11 +1,11 @@
 /*
  * A brick whose process dies.
  *
- * Goal: whenever it dies, the next process finds index and tree at the end of the log, the positions
- * say so, and nothing that was in the tree is lost or undone.
- * Method: children open the brick, work, and leave by _exit at a random point, with operations
- * sequenced but not applied, or one of them half applied; a store in memory that gets the log's
- * records says what the brick must be.
+ * Goal: whenever it dies, the next process finds index and tree at the end of the log, the
+ * positions say so, and nothing that was in the tree is lost or undone. Method: children open the
+ * brick, work, and leave by _exit at a random point, with operations sequenced but not applied, or
+ * one of them half applied; a store in memory that gets the log's records says what the brick must
+ * be.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -179,8 +179,7 @@ static void a_brick_survives_its_process(void)
     struct store_identity identity = test_identity(1);
     struct store *memory;
     temporary_directory(life.path);
-    CU_ASSERT_EQUAL_FATAL(
-        posix_store_format(life.path, &identity, false, error, sizeof error), 0);
+    CU_ASSERT_EQUAL_FATAL(posix_store_format(life.path, &identity, false, error, sizeof error), 0);
     CU_ASSERT_EQUAL_FATAL(memory_store_open(&identity, clock_real(), &memory), 0);
     for (uint32_t i = 0; i < LIVES; i++) {
         life.seed = i + 1;
