@@ -13,6 +13,7 @@
  */
 #include <linux/fuse.h>
 #include <sys/stat.h>
+#include "backend/base/clock.h"
 #include "backend/base/scope.h"
 #include "frontends/fuse/fuse_frontend.h"
 
@@ -26,6 +27,7 @@ struct entries {
     bool ends;    /* the directory ends with rest */
     bool is_kept; /* taken from the handle, so older than the kernel's request */
     uint64_t granted_until_ns;
+    uint64_t recalls; /* the frontend's, when it was read */
 };
 
 /* Behind fuse_file_info.fh. lock guards kept. */
@@ -153,7 +155,7 @@ static bool listing_add_entry(struct listing *listing, const struct entries *ent
     struct fuse_entry_param entry;
     char name[NAME_SIZE_MAX + 1];
     bool is_referred =
-        listing->call->plus &&
+        listing->call->plus && entries->has_attr &&
         frontend_entry(frontend, &from->attr, entries->granted_until_ns, entries->is_kept,
                        &entry) == 0;
     if (!is_referred) { /* without an inode: the kernel looks it up if it wants to know more */
@@ -244,29 +246,37 @@ static void readdir_answer(struct call *call)
                               .cookie = call->request.cookie,
                               .has_attr = call->request.with_attr,
                               .ends = reply->eof,
-                              .granted_until_ns = call_granted_until(call)};
+                              .granted_until_ns = call_granted_until(call),
+                              .recalls = call->recalls};
     if (call->offset < COOKIE_DOTDOT) {
         listing_add_dots(&listing, &reply->object.parent);
     }
     listing_reply(&listing, &entries);
 }
 
-/* Answer from what the handle keeps. */
+/* Answer from what the handle keeps. Attributes count only while they are granted: the kernel may
+ * have newer ones. */
 static bool readdir_from_kept(struct call *call)
 {
+    struct frontend *frontend = call->frontend;
     struct entries entries;
     if (call->offset < COOKIE_DOTDOT ||
-        !directory_take(call->directory, call->request.cookie, call->plus, &entries)) {
+        !directory_take(call->directory, call->request.cookie, call->request.with_attr, &entries)) {
         return false;
     }
     AUTO_FREE char *buffer = malloc(call->size);
-    if (!buffer) {
+    bool is_granted = grants_hold(frontend, entries.recalls) &&
+                      clock_monotonic_ns(frontend->clock) < entries.granted_until_ns;
+    bool is_usable = buffer && (is_granted || !call->request.with_attr);
+    if (is_usable) {
+        struct listing listing = {.call = call, .buffer = buffer, .size = call->size};
+        entries.has_attr = entries.has_attr && is_granted;
+        listing_reply(&listing, &entries);
+    } else {
         free(entries.memory);
-        return false;
     }
-    struct listing listing = {.call = call, .buffer = buffer, .size = call->size};
-    listing_reply(&listing, &entries);
-    return true;
+    grants_let_go(frontend);
+    return is_usable;
 }
 
 static void readdir_begin(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -281,7 +291,9 @@ static void readdir_begin(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off
     call->offset = (uint64_t)offset;
     call->plus = plus;
     call->request.cookie = call->offset <= COOKIE_DOTDOT ? COOKIE_START : call->offset;
-    call->request.with_attr = plus;
+    call->request.with_attr =
+        plus && (call->frontend->options->attribute_timeout_ms > 0 ||
+                 atomic_load_explicit(&call->frontend->is_granting, memory_order_relaxed));
     call->request.count = FUSE_DIRECTORY_BUFFER;
     if (!readdir_from_kept(call)) {
         call_submit(call);

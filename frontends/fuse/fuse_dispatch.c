@@ -33,9 +33,11 @@ int frontend_new(const struct mount_options *options, struct frontend **out_fron
     frontend->clock = clock_real();
     frontend->flight.next = frontend->flight.previous = &frontend->flight;
     frontend->epoch = 1;
+    atomic_init(&frontend->is_granting, true); /* until an answer says otherwise */
     pthread_mutex_init(&frontend->lock, NULL);
     pthread_mutex_init(&frontend->verifier_lock, NULL);
     pthread_mutex_init(&frontend->hidden_lock, NULL);
+    pthread_rwlock_init(&frontend->grant_lock, NULL);
     pthread_mutex_init(&frontend->watch_lock, NULL);
     pthread_cond_init(&frontend->watch_stop, NULL);
     receive_pool_init(&frontend->buffers);
@@ -59,6 +61,7 @@ void frontend_free(struct frontend *frontend)
     pthread_mutex_destroy(&frontend->lock);
     pthread_mutex_destroy(&frontend->verifier_lock);
     pthread_mutex_destroy(&frontend->hidden_lock);
+    pthread_rwlock_destroy(&frontend->grant_lock);
     pthread_mutex_destroy(&frontend->watch_lock);
     pthread_cond_destroy(&frontend->watch_stop);
     scope_close(&frontend->ended_fd);
@@ -109,6 +112,7 @@ struct call *call_new(fuse_req_t req, enum volume_op op, fuse_ino_t ino,
     call->ino = ino;
     call->answer = answer;
     call->started_ns = clock_monotonic_ns(frontend->clock);
+    call->recalls = __atomic_load_n(&frontend->recalls, __ATOMIC_ACQUIRE);
     const struct fuse_ctx *caller = fuse_req_ctx(req);
     call->pid = caller->pid;
     call->request.op = op;
@@ -199,6 +203,29 @@ static void call_note_changes(struct call *call)
     }
 }
 
+static void call_note_grant(struct call *call)
+{
+    static const uint32_t granted = 1U << VOLUME_GETATTR | 1U << VOLUME_LOOKUP;
+    _Atomic bool *is_granting = &call->frontend->is_granting;
+    const struct reply *reply = &call->request.reply;
+    bool has_grant = reply->grant_ms > 0;
+    if (reply->status == 0 && (granted >> call->request.op & 1) &&
+        atomic_load_explicit(is_granting, memory_order_relaxed) != has_grant) {
+        atomic_store_explicit(is_granting, has_grant, memory_order_relaxed);
+    }
+}
+
+bool grants_hold(struct frontend *frontend, uint64_t recalls)
+{
+    pthread_rwlock_rdlock(&frontend->grant_lock);
+    return __atomic_load_n(&frontend->recalls, __ATOMIC_RELAXED) == recalls;
+}
+
+void grants_let_go(struct frontend *frontend)
+{
+    pthread_rwlock_unlock(&frontend->grant_lock);
+}
+
 /* volume_request.complete. */
 static void call_complete(struct volume_request *request)
 {
@@ -206,7 +233,17 @@ static void call_complete(struct volume_request *request)
     static_assert(offsetof(struct call, request) == 0, "a request is the start of its call");
     call_land(call); /* from here the watch does not see it: the reply frees req */
     call_note_changes(call);
+    call_note_grant(call);
+    if (request->reply.grant_ms == 0) {
+        call->answer(call);
+        return;
+    }
+    struct frontend *frontend = call->frontend;
+    if (!grants_hold(frontend, call->recalls)) {
+        request->reply.grant_ms = 0;
+    }
     call->answer(call);
+    grants_let_go(frontend);
 }
 
 void call_submit(struct call *call)
@@ -290,6 +327,9 @@ void frontend_recall(void *context, const struct gfid *object, const struct gfid
     if (!atomic_load(&frontend->is_ready)) {
         return;
     }
+    pthread_rwlock_wrlock(&frontend->grant_lock);
+    __atomic_add_fetch(&frontend->recalls, 1, __ATOMIC_RELEASE);
+    pthread_rwlock_unlock(&frontend->grant_lock);
     /* Both calls may wait for an operation of this mount on the same directory or page: that one
      * is answered by another thread of the volume. Failures mean that nothing was cached. */
     if (!gfid_is_none(object)) {

@@ -28,6 +28,7 @@ struct call {
     fuse_req_t req;
     void (*answer)(struct call *call);
     uint64_t started_ns;
+    uint64_t recalls; /* the frontend's, when it began */
 
     /* What the answer needs besides the request. */
     fuse_ino_t ino;
@@ -98,6 +99,16 @@ struct frontend {
     _Atomic unsigned hidden_count;
     struct seen_name seen[FUSE_NAMES_SEEN];
 
+    /* A recall must not overtake the grant it takes back, which may be on its way to the kernel: an
+     * answer with a grant is replied under grant_lock held shared, and counts only if recalls is
+     * still what it was when the request began; a recall raises it under the exclusive lock before
+     * it tells the kernel. */
+    pthread_rwlock_t grant_lock;
+    uint64_t recalls;
+
+    /* False while the volume grants no caching: attributes in listings would be of no use. */
+    _Atomic bool is_granting;
+
     char *mount_point; /* absolute; set while mounted */
     _Atomic bool is_ready; /* the kernel's INIT has been answered */
     int ended_fd;          /* an eventfd: a session thread has ended */
@@ -128,6 +139,9 @@ void frontend_recall(void *context, const struct gfid *object, const struct gfid
  */
 int frontend_mount(struct frontend *frontend, const char *path, char *out_error, size_t size);
 
+/* As frontend_mount, over a descriptor that carries the kernel's messages; takes fd. */
+int frontend_serve(struct frontend *frontend, int fd);
+
 /*
  * Wait until the mount is gone (unmounted, or connection aborted) or a signal in stop_fd (a
  * signalfd, or -1) asks to stop; then unmount and end all threads and requests.
@@ -153,6 +167,9 @@ int call_object2(struct call *call, fuse_ino_t ino);
 
 /* Hand over to the volume. The call may be gone when this returns. */
 void call_submit(struct call *call);
+/* Hold grants still, and see whether those given to what began at recalls count; and let go. */
+bool grants_hold(struct frontend *frontend, uint64_t recalls);
+void grants_let_go(struct frontend *frontend);
 /* From an answer: submit the call once more, with request.op and its arguments set anew. */
 void call_submit_again(struct call *call, enum volume_op op, void (*answer)(struct call *call));
 

@@ -128,9 +128,25 @@ static void session_end(struct frontend *frontend)
     frontend->session = NULL;
 }
 
-int frontend_mount(struct frontend *frontend, const char *path, char *out_error, size_t size)
+int frontend_serve(struct frontend *frontend, int fd)
 {
     PRE(frontend->volume);
+    int status = session_open(frontend, fd);
+    if (status != 0) {
+        scope_close(&fd);
+        return status;
+    }
+    status = frontend_start_threads(frontend);
+    status = status != 0 ? status : frontend_start_watch(frontend);
+    status = status != 0 ? status : wait_until_ready(frontend);
+    if (status != 0) {
+        session_end(frontend);
+    }
+    return status;
+}
+
+int frontend_mount(struct frontend *frontend, const char *path, char *out_error, size_t size)
+{
     frontend->mount_point = strdup(path);
     int fd = fuse_open(out_error, size);
     if (fd < 0 || !frontend->mount_point) {
@@ -141,25 +157,14 @@ int frontend_mount(struct frontend *frontend, const char *path, char *out_error,
         scope_close(&fd);
         return status;
     }
-    status = session_open(frontend, fd);
+    status = frontend_serve(frontend, fd);
     if (status != 0) {
-        scope_close(&fd);
-        goto undo_mount;
-    }
-    status = frontend_start_threads(frontend);
-    status = status != 0 ? status : frontend_start_watch(frontend);
-    status = status != 0 ? status : wait_until_ready(frontend);
-    if (status != 0) {
-        session_end(frontend);
-        goto undo_mount;
+        (void)umount2(path, MNT_DETACH);
+        volume_explain(out_error, size, "cannot begin to serve %s: %s", path, error_text(status));
+        return status;
     }
     read_ahead_set(path);
     return 0;
-
-undo_mount:
-    (void)umount2(path, MNT_DETACH);
-    volume_explain(out_error, size, "cannot begin to serve %s: %s", path, error_text(status));
-    return status;
 }
 
 /* ---- the end ----------------------------------------------------------------------------------- */
@@ -198,9 +203,8 @@ void frontend_run(struct frontend *frontend, int stop_fd)
 {
     pthread_t unmounter;
     wait_for_stop(frontend, stop_fd);
-    bool is_unmounted = has_ended(frontend, 0);
     bool has_unmounter =
-        !is_unmounted &&
+        frontend->mount_point && !has_ended(frontend, 0) &&
         pthread_create(&unmounter, NULL, unmount_thread, frontend->mount_point) == 0;
     if (has_unmounter) {
         /* In use, or before a volume that does not answer: the connection is cut below, and those
