@@ -15,7 +15,7 @@
 
 #define NFS 100003
 #define MOUNT 100005
-#define BODY_MAX 4096
+#define BODY_MAX 16384
 #define ANSWER_MS 10000
 
 static struct nfs_fixture fixture;
@@ -186,7 +186,7 @@ static void mutated_bodies(uint32_t program, uint32_t procedures, bool is_udp)
                                      1024 * 1024 + 1};
     int fd = raw_connect(port_of(program, is_udp), is_udp);
     for (uint32_t procedure = 0; procedure < procedures; procedure++) {
-        for (int i = 0; i < 150; i++) {
+        for (int i = 0; i < 300; i++) {
             uint8_t body[BODY_MAX];
             size_t size = good_body(shape_of(program, procedure), body);
             for (uint32_t j = 0; size >= 4 && j <= random32() % 3; j++) {
@@ -196,6 +196,12 @@ static void mutated_bodies(uint32_t program, uint32_t procedures, bool is_udp)
                 } else {
                     (void)put_word(body, at, words[random32() % (sizeof words / sizeof words[0])]);
                 }
+            }
+            /* A length that was made too long is only dangerous if as many bytes are there. */
+            if (random32() % 2) {
+                size_t longer = size + 4 * (random32() % ((sizeof body - size) / 4));
+                memset(body + size, 'x', longer - size);
+                size = longer;
             }
             must_be_answered(fd, is_udp, program, procedure, body, size);
         }

@@ -14,7 +14,7 @@
 
 #define PORTMAP 100000
 #define NFS 100003
-#define BODY_MAX 1024
+#define BODY_MAX 4096
 #define ANSWER_MS 10000
 
 static struct nfs_fixture fixture;
@@ -102,6 +102,11 @@ static void send_all_kinds(uint32_t version, uint32_t procedure, bool is_udp, in
         body[at] ^= (uint8_t)(1 << random32() % 8);
         if (random32() % 4 == 0) {
             (void)put_word(body, at & ~(size_t)3, random32() >> random32() % 32);
+        }
+        /* A length that was made too long is only dangerous if as many bytes are there. */
+        if (random32() % 2) {
+            memset(body + size, '1', sizeof body - size);
+            size += 4 * (random32() % ((sizeof body - size) / 4));
         }
         call(fd, is_udp, version, procedure, body, size);
     }
