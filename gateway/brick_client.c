@@ -8,15 +8,15 @@
 #include "backend/base/check.h"
 
 static const struct brick_row *const rows[VOLUME_OP_COUNT] = {
-    [VOLUME_GETATTR] = &volume_getattr_row, [VOLUME_SETATTR] = &volume_setattr_row,
-    [VOLUME_ACCESS] = &volume_access_row,   [VOLUME_LOOKUP] = &volume_lookup_row,
+    [VOLUME_GETATTR] = &volume_getattr_row,   [VOLUME_SETATTR] = &volume_setattr_row,
+    [VOLUME_ACCESS] = &volume_access_row,     [VOLUME_LOOKUP] = &volume_lookup_row,
     [VOLUME_READLINK] = &volume_readlink_row, [VOLUME_READ] = &volume_read_row,
-    [VOLUME_WRITE] = &volume_write_row,     [VOLUME_COMMIT] = &volume_commit_row,
-    [VOLUME_CREATE] = &volume_create_row,   [VOLUME_MKDIR] = &volume_mkdir_row,
-    [VOLUME_SYMLINK] = &volume_symlink_row, [VOLUME_MKNOD] = &volume_mknod_row,
-    [VOLUME_LINK] = &volume_link_row,       [VOLUME_REMOVE] = &volume_remove_row,
-    [VOLUME_RMDIR] = &volume_rmdir_row,     [VOLUME_RENAME] = &volume_rename_row,
-    [VOLUME_READDIR] = &volume_readdir_row, [VOLUME_STATFS] = &volume_statfs_row,
+    [VOLUME_WRITE] = &volume_write_row,       [VOLUME_COMMIT] = &volume_commit_row,
+    [VOLUME_CREATE] = &volume_create_row,     [VOLUME_MKDIR] = &volume_mkdir_row,
+    [VOLUME_SYMLINK] = &volume_symlink_row,   [VOLUME_MKNOD] = &volume_mknod_row,
+    [VOLUME_LINK] = &volume_link_row,         [VOLUME_REMOVE] = &volume_remove_row,
+    [VOLUME_RMDIR] = &volume_rmdir_row,       [VOLUME_RENAME] = &volume_rename_row,
+    [VOLUME_READDIR] = &volume_readdir_row,   [VOLUME_STATFS] = &volume_statfs_row,
 };
 
 const struct brick_row *brick_row(enum volume_op op)

@@ -77,7 +77,7 @@ int brick_client_call(struct rpc_connection *connection, const struct volume_req
  * Decode an answer; out_reply->data points into the message. The request is not looked at, it may
  * be gone.
  *
- * Fails: -E_BAD_MESSAGE; safe on any bytes. The status in the answer is no failure of this function.
+ * Fails: -E_BAD_MESSAGE; safe on any bytes. The answer's status is no failure of this.
  */
 int brick_client_decode(const struct rpc_reply *message, struct reply *out_reply);
 

@@ -8,64 +8,21 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "gateway/volume.h"
+#include "gateway/localvolume.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include "backend/base/check.h"
 #include "backend/base/scope.h"
 #include "backend/proto/limits.h"
-#include "gateway/localobject.h"
 #include "gateway/localdir.h"
 #include "gateway/permission.h"
 
-struct local_volume {
-    struct volume volume; /* first */
-    struct local_tree tree;
-    uint64_t verifier;
-};
-
-#define VERIFIER_XATTR "trusted.trivet.create"
-
-/* A name with its NUL, for the kernel; volume_submit has checked it. */
-struct name {
-    char text[NAME_SIZE_MAX + 1];
-};
-
-static struct name name_of(struct slice slice)
-{
-    struct name name;
-    memcpy(name.text, slice.data, slice.size);
-    name.text[slice.size] = '\0';
-    return name;
-}
-
-/* "/proc/self/fd/N": what system calls take that know no AT_EMPTY_PATH. */
-struct fd_path {
-    char text[32];
-};
-
-static struct fd_path fd_path_of(int fd)
-{
-    struct fd_path path;
-    (void)snprintf(path.text, sizeof(path.text), "/proc/self/fd/%d", fd); /* always fits */
-    return path;
-}
-
-static struct attr_before before_of(const struct attr *attr)
-{
-    return (struct attr_before){
-        .present = true, .size = attr->size, .mtime = attr->mtime, .ctime = attr->ctime};
-}
-
-/* Open request->object and put its attributes into reply.object. */
-static int open_object(struct local_volume *local, struct volume_request *request, int flags,
-                       int *out_fd)
+int local_open_object(struct local_volume *local, struct volume_request *request, int flags,
+                      int *out_fd)
 {
     AUTO_CLOSE int fd = -1;
     int status = local_open(&local->tree, &request->object, flags, &fd);
@@ -78,9 +35,8 @@ static int open_object(struct local_volume *local, struct volume_request *reques
     return status;
 }
 
-/* Open a directory and put its attributes into out_attr and out_before. */
-static int open_directory(struct local_volume *local, const struct gfid *gfid, int *out_fd,
-                          struct attr *out_attr, struct attr_before *out_before)
+int local_open_directory(struct local_volume *local, const struct gfid *gfid, int *out_fd,
+                         struct attr *out_attr, struct attr_before *out_before)
 {
     AUTO_CLOSE int fd = -1;
     int status = local_open(&local->tree, gfid, O_PATH, &fd);
@@ -93,7 +49,7 @@ static int open_directory(struct local_volume *local, const struct gfid *gfid, i
     if (out_attr->type != OBJECT_DIRECTORY) {
         return -ENOTDIR;
     }
-    *out_before = before_of(out_attr);
+    *out_before = local_before(out_attr);
     *out_fd = TAKE_FD(fd);
     return 0;
 }
@@ -103,7 +59,7 @@ static int open_directory(struct local_volume *local, const struct gfid *gfid, i
 static int local_getattr(struct local_volume *local, struct volume_request *request)
 {
     AUTO_CLOSE int fd = -1;
-    return open_object(local, request, O_PATH, &fd);
+    return local_open_object(local, request, O_PATH, &fd);
 }
 
 static struct timespec timespec_of(const struct attr_change *change, bool is_access)
@@ -126,9 +82,9 @@ static int change_times(int fd, const struct attr_change *change)
     return utimensat(fd, "", times, AT_EMPTY_PATH) ? -errno : 0;
 }
 
-static int change_apply(int fd, const struct attr *attr, const struct attr_change *change)
+int local_change_apply(int fd, const struct attr *attr, const struct attr_change *change)
 {
-    struct fd_path path = fd_path_of(fd);
+    struct local_path path = local_path_of(fd);
     if (change->mask & ATTR_SIZE) {
         if (attr->type != OBJECT_FILE) {
             return attr->type == OBJECT_DIRECTORY ? -EISDIR : -EINVAL;
@@ -159,19 +115,19 @@ static int change_apply(int fd, const struct attr *attr, const struct attr_chang
 static int local_setattr(struct local_volume *local, struct volume_request *request)
 {
     AUTO_CLOSE int fd = -1;
-    int status = open_object(local, request, O_PATH, &fd);
+    int status = local_open_object(local, request, O_PATH, &fd);
     if (status) {
         return status;
     }
     struct attr *attr = &request->reply.object;
-    request->reply.object_before = before_of(attr);
+    request->reply.object_before = local_before(attr);
     if (request->guarded && timestamp_compare(&request->guard, &attr->ctime) != 0) {
         return -E_GUARD_FAILED;
     }
     struct attr_change change = request->change;
     status = permission_check_change(attr, &request->cred, &change);
     if (status == 0) {
-        status = change_apply(fd, attr, &change);
+        status = local_change_apply(fd, attr, &change);
     }
     int status_after = local_attr(&local->tree, fd, &request->object, attr);
     return status ? status : status_after;
@@ -180,7 +136,7 @@ static int local_setattr(struct local_volume *local, struct volume_request *requ
 static int local_access(struct local_volume *local, struct volume_request *request)
 {
     AUTO_CLOSE int fd = -1;
-    int status = open_object(local, request, O_PATH, &fd);
+    int status = local_open_object(local, request, O_PATH, &fd);
     if (status == 0) {
         request->reply.count =
             permission_rights(&request->reply.object, &request->cred, request->rights);
@@ -195,7 +151,7 @@ static int local_lookup(struct local_volume *local, struct volume_request *reque
     AUTO_CLOSE int directory = -1;
     struct reply *reply = &request->reply;
     struct attr_before unused;
-    int status = open_directory(local, &request->object, &directory, &reply->parent, &unused);
+    int status = local_open_directory(local, &request->object, &directory, &reply->parent, &unused);
     if (status == 0) {
         status = permission_check(&reply->parent, &request->cred, PERMISSION_EXECUTE);
     }
@@ -203,7 +159,7 @@ static int local_lookup(struct local_volume *local, struct volume_request *reque
         return status;
     }
     AUTO_CLOSE int fd = -1;
-    struct name name = name_of(request->name);
+    struct local_name name = local_name_of(request->name);
     return local_find(&local->tree, directory, name.text, &fd, &reply->object);
 }
 
@@ -217,7 +173,7 @@ static uint8_t *take_room(struct volume_request *request, size_t size)
 static int local_readlink(struct local_volume *local, struct volume_request *request)
 {
     AUTO_CLOSE int fd = -1;
-    int status = open_object(local, request, O_PATH | O_NOFOLLOW, &fd);
+    int status = local_open_object(local, request, O_PATH | O_NOFOLLOW, &fd);
     if (status) {
         return status;
     }
@@ -243,7 +199,7 @@ static int open_file(struct local_volume *local, struct volume_request *request,
                      unsigned wanted, int *out_fd)
 {
     AUTO_CLOSE int fd = -1;
-    int status = open_object(local, request, O_PATH, &fd);
+    int status = local_open_object(local, request, O_PATH, &fd);
     if (status) {
         return status;
     }
@@ -315,7 +271,7 @@ static int local_write(struct local_volume *local, struct volume_request *reques
         return status;
     }
     struct reply *reply = &request->reply;
-    reply->object_before = before_of(&reply->object);
+    reply->object_before = local_before(&reply->object);
     uint64_t offset = request->append ? reply->object.size : request->offset;
     status = write_all(fd, request->data, offset, &reply->count);
     if (status == 0 && request->stable != STABLE_UNSTABLE) {
@@ -346,284 +302,13 @@ static int local_commit(struct local_volume *local, struct volume_request *reque
     return status;
 }
 
-/* ---- make ------------------------------------------------------------------------------------ */
-
-static int make_node(int directory, const char *name, const struct volume_request *request)
-{
-    switch ((int)request->op) {
-    case VOLUME_MKDIR:
-        return mkdirat(directory, name, 0700) ? -errno : 0;
-    case VOLUME_SYMLINK: {
-        char target[TARGET_SIZE_MAX + 1];
-        memcpy(target, request->target.data, request->target.size);
-        target[request->target.size] = '\0';
-        return symlinkat(target, directory, name) ? -errno : 0;
-    }
-    case VOLUME_CREATE:
-        return mknodat(directory, name, S_IFREG | 0600, 0) ? -errno : 0;
-    default: {
-        mode_t type = object_type_to_mode(request->type);
-        if (type == 0 || type == S_IFDIR || type == S_IFLNK) {
-            return -EINVAL;
-        }
-        bool is_device = type == S_IFBLK || type == S_IFCHR;
-        if (is_device && request->cred.uid != 0 && !(request->cred.flags & CRED_CHECKED)) {
-            return -EPERM;
-        }
-        dev_t device = is_device ? makedev(request->device_major, request->device_minor) : 0;
-        return mknodat(directory, name, type | 0600, device) ? -errno : 0;
-    }
-    }
-}
-
-static uint32_t type_made(const struct volume_request *request)
-{
-    switch ((int)request->op) {
-    case VOLUME_MKDIR:
-        return OBJECT_DIRECTORY;
-    case VOLUME_SYMLINK:
-        return OBJECT_SYMLINK;
-    case VOLUME_CREATE:
-        return OBJECT_FILE;
-    default:
-        return request->type;
-    }
-}
-
-/* Owner, mode and whatever else change says, for what was just made. */
-static int finish_node(int fd, const struct volume_request *request)
-{
-    uint32_t type = type_made(request);
-    struct attr wanted = {0};
-    permission_inherit(&request->reply.parent, &request->cred, &request->change, type, &wanted);
-    if (fchownat(fd, "", wanted.uid, wanted.gid, AT_EMPTY_PATH)) {
-        return -errno;
-    }
-    struct fd_path path = fd_path_of(fd);
-    if (type != OBJECT_SYMLINK && chmod(path.text, wanted.mode)) {
-        return -errno;
-    }
-    if (request->op == VOLUME_CREATE && request->how == VOLUME_CREATE_EXCLUSIVE) {
-        return setxattr(path.text, VERIFIER_XATTR, &request->verifier, sizeof(uint64_t), 0) ? -errno
-                                                                                            : 0;
-    }
-    struct attr_change rest = request->change;
-    rest.mask &= (uint32_t) ~(ATTR_MODE | ATTR_UID | ATTR_GID);
-    if (request->op != VOLUME_CREATE) {
-        rest.mask &= (uint32_t)~ATTR_SIZE;
-    }
-    return change_apply(fd, &(struct attr){.type = type}, &rest);
-}
-
-/* CREATE of a name that is there: RFC 1813 section 3.3.8. */
-static int create_existing(struct local_volume *local, int fd, struct volume_request *request)
-{
-    struct attr *attr = &request->reply.object;
-    if (request->how == VOLUME_CREATE_GUARDED || attr->type != OBJECT_FILE) {
-        return -EEXIST;
-    }
-    struct fd_path path = fd_path_of(fd);
-    if (request->how == VOLUME_CREATE_EXCLUSIVE) {
-        uint64_t verifier = 0;
-        ssize_t size = getxattr(path.text, VERIFIER_XATTR, &verifier, sizeof(verifier));
-        return size == sizeof(verifier) && verifier == request->verifier ? 0 : -EEXIST;
-    }
-    if (!(request->change.mask & ATTR_SIZE)) {
-        return 0;
-    }
-    int status = permission_check_io(attr, &request->cred, PERMISSION_WRITE);
-    if (status == 0) {
-        status = truncate(path.text, (off_t)request->change.size) ? -errno : 0;
-    }
-    return status ? status : local_attr(&local->tree, fd, &attr->gfid, attr);
-}
-
-static int make_in(struct local_volume *local, int directory, struct volume_request *request)
-{
-    struct reply *reply = &request->reply;
-    struct name name = name_of(request->name);
-    AUTO_CLOSE int fd = -1;
-    int status = permission_check(&reply->parent, &request->cred, PERMISSION_EXECUTE);
-    if (status) {
-        return status;
-    }
-    if (request->op == VOLUME_CREATE) {
-        status = local_find(&local->tree, directory, name.text, &fd, &reply->object);
-        if (status == 0) {
-            return create_existing(local, fd, request);
-        }
-        if (status != -ENOENT) {
-            return status;
-        }
-    }
-    status = permission_check(&reply->parent, &request->cred, PERMISSION_WRITE);
-    if (status == 0) {
-        status = make_node(directory, name.text, request);
-    }
-    if (status) {
-        return status;
-    }
-    status = local_find(&local->tree, directory, name.text, &fd, &reply->object);
-    if (status == 0) {
-        status = finish_node(fd, request);
-    }
-    if (status) {
-        /* Half made is not made. */
-        (void)unlinkat(directory, name.text, request->op == VOLUME_MKDIR ? AT_REMOVEDIR : 0);
-        return status;
-    }
-    return local_attr(&local->tree, fd, &reply->object.gfid, &reply->object);
-}
-
-/* Make an operation in one directory durable if it must be, and tell the directory's new state. */
-static int finish_directory(struct local_volume *local, int directory, const struct gfid *gfid,
-                            const struct volume_request *request, int status, struct attr *out_attr)
-{
-    if (status == 0 && request->durable) {
-        AUTO_CLOSE int fd = -1;
-        status = local_open(&local->tree, gfid, O_RDONLY | O_DIRECTORY, &fd);
-        if (status == 0 && fsync(fd)) {
-            status = -errno;
-        }
-    }
-    int status_after = local_attr(&local->tree, directory, gfid, out_attr);
-    return status ? status : status_after;
-}
-
-static int local_make(struct local_volume *local, struct volume_request *request)
-{
-    AUTO_CLOSE int directory = -1;
-    struct reply *reply = &request->reply;
-    int status = open_directory(local, &request->object, &directory, &reply->parent,
-                                &reply->parent_before);
-    if (status) {
-        return status;
-    }
-    status = make_in(local, directory, request);
-    if (status) {
-        reply->object = (struct attr){0};
-    }
-    return finish_directory(local, directory, &request->object, request, status, &reply->parent);
-}
-
-static int local_link(struct local_volume *local, struct volume_request *request)
-{
-    AUTO_CLOSE int directory = -1;
-    AUTO_CLOSE int fd = -1;
-    struct reply *reply = &request->reply;
-    int status = open_object(local, request, O_PATH | O_NOFOLLOW, &fd);
-    if (status == 0) {
-        status = open_directory(local, &request->object2, &directory, &reply->parent,
-                                &reply->parent_before);
-    }
-    if (status) {
-        return status;
-    }
-    struct name name = name_of(request->name);
-    status = permission_check(&reply->parent, &request->cred,
-                              PERMISSION_WRITE | PERMISSION_EXECUTE);
-    if (status == 0 && reply->object.type == OBJECT_DIRECTORY) {
-        status = -EPERM;
-    }
-    if (status == 0) {
-        status = linkat(fd, "", directory, name.text, AT_EMPTY_PATH) ? -errno : 0;
-    }
-    int status_after = local_attr(&local->tree, fd, &request->object, &reply->object);
-    status = status ? status : status_after;
-    return finish_directory(local, directory, &request->object2, request, status, &reply->parent);
-}
-
-/* ---- remove ---------------------------------------------------------------------------------- */
-
-static int local_remove(struct local_volume *local, struct volume_request *request)
-{
-    AUTO_CLOSE int directory = -1;
-    AUTO_CLOSE int fd = -1;
-    struct reply *reply = &request->reply;
-    int status = open_directory(local, &request->object, &directory, &reply->parent,
-                                &reply->parent_before);
-    if (status) {
-        return status;
-    }
-    struct name name = name_of(request->name);
-    status = permission_check(&reply->parent, &request->cred, PERMISSION_EXECUTE);
-    if (status == 0) {
-        status = local_find(&local->tree, directory, name.text, &fd, &reply->object);
-    }
-    if (status == 0) {
-        status = permission_check_remove(&reply->parent, &reply->object, &request->cred);
-    }
-    if (status == 0) {
-        int flags = request->op == VOLUME_RMDIR ? AT_REMOVEDIR : 0;
-        status = unlinkat(directory, name.text, flags) ? -errno : 0;
-    }
-    if (status == 0) {
-        struct gfid gfid = reply->object.gfid;
-        status = local_attr(&local->tree, fd, &gfid, &reply->object);
-    }
-    return finish_directory(local, directory, &request->object, request, status, &reply->parent);
-}
-
-/* Whether the caller may take both names, and replace what stands at the second. */
-static int check_rename(struct local_volume *local, int from, int to, const struct name *name,
-                        const struct name *name2, struct volume_request *request)
-{
-    AUTO_CLOSE int moved = -1;
-    AUTO_CLOSE int replaced = -1;
-    struct reply *reply = &request->reply;
-    struct attr attr;
-    int status = permission_check(&reply->parent, &request->cred, PERMISSION_EXECUTE);
-    if (status == 0) {
-        status = local_find(&local->tree, from, name->text, &moved, &attr);
-    }
-    if (status == 0) {
-        status = permission_check_remove(&reply->parent, &attr, &request->cred);
-    }
-    if (status == 0) {
-        status = permission_check(&reply->parent2, &request->cred,
-                                  PERMISSION_WRITE | PERMISSION_EXECUTE);
-    }
-    if (status) {
-        return status;
-    }
-    status = local_find(&local->tree, to, name2->text, &replaced, &attr);
-    if (status) {
-        return status == -ENOENT ? 0 : status;
-    }
-    return permission_check_remove(&reply->parent2, &attr, &request->cred);
-}
-
-static int local_rename(struct local_volume *local, struct volume_request *request)
-{
-    AUTO_CLOSE int from = -1;
-    AUTO_CLOSE int to = -1;
-    struct reply *reply = &request->reply;
-    int status =
-        open_directory(local, &request->object, &from, &reply->parent, &reply->parent_before);
-    if (status == 0) {
-        status =
-            open_directory(local, &request->object2, &to, &reply->parent2, &reply->parent2_before);
-    }
-    if (status) {
-        return status;
-    }
-    struct name name = name_of(request->name);
-    struct name name2 = name_of(request->name2);
-    status = check_rename(local, from, to, &name, &name2, request);
-    if (status == 0) {
-        status = renameat2(from, name.text, to, name2.text, request->flags) ? -errno : 0;
-    }
-    status = finish_directory(local, from, &request->object, request, status, &reply->parent);
-    return finish_directory(local, to, &request->object2, request, status, &reply->parent2);
-}
-
 /* ---- dir and info ---------------------------------------------------------------------------- */
 
 static int local_readdir(struct local_volume *local, struct volume_request *request)
 {
     AUTO_CLOSE int fd = -1;
     struct reply *reply = &request->reply;
-    int status = open_object(local, request, O_RDONLY | O_DIRECTORY | O_NOATIME, &fd);
+    int status = local_open_object(local, request, O_RDONLY | O_DIRECTORY | O_NOATIME, &fd);
     if (status == 0) {
         status = permission_check(&reply->object, &request->cred, PERMISSION_READ);
     }
@@ -662,15 +347,15 @@ static int local_statfs(struct local_volume *local, struct volume_request *reque
 /* ---- the volume ------------------------------------------------------------------------------ */
 
 static int (*const local_ops[VOLUME_OP_COUNT])(struct local_volume *, struct volume_request *) = {
-    [VOLUME_GETATTR] = local_getattr, [VOLUME_SETATTR] = local_setattr,
-    [VOLUME_ACCESS] = local_access,   [VOLUME_LOOKUP] = local_lookup,
+    [VOLUME_GETATTR] = local_getattr,   [VOLUME_SETATTR] = local_setattr,
+    [VOLUME_ACCESS] = local_access,     [VOLUME_LOOKUP] = local_lookup,
     [VOLUME_READLINK] = local_readlink, [VOLUME_READ] = local_read,
-    [VOLUME_WRITE] = local_write,     [VOLUME_COMMIT] = local_commit,
-    [VOLUME_CREATE] = local_make,     [VOLUME_MKDIR] = local_make,
-    [VOLUME_SYMLINK] = local_make,    [VOLUME_MKNOD] = local_make,
-    [VOLUME_LINK] = local_link,       [VOLUME_REMOVE] = local_remove,
-    [VOLUME_RMDIR] = local_remove,    [VOLUME_RENAME] = local_rename,
-    [VOLUME_READDIR] = local_readdir, [VOLUME_STATFS] = local_statfs,
+    [VOLUME_WRITE] = local_write,       [VOLUME_COMMIT] = local_commit,
+    [VOLUME_CREATE] = local_make,       [VOLUME_MKDIR] = local_make,
+    [VOLUME_SYMLINK] = local_make,      [VOLUME_MKNOD] = local_make,
+    [VOLUME_LINK] = local_link,         [VOLUME_REMOVE] = local_remove,
+    [VOLUME_RMDIR] = local_remove,      [VOLUME_RENAME] = local_rename,
+    [VOLUME_READDIR] = local_readdir,   [VOLUME_STATFS] = local_statfs,
 };
 
 static void local_submit(struct volume *volume, struct volume_request *request)
@@ -760,8 +445,7 @@ int local_volume_open(const char *directory, struct volume **out_volume, char *o
                       size_t size)
 {
     if (directory[0] != '/') {
-        volume_explain(out_error, size, "local:%s: write the directory's absolute path",
-                       directory);
+        volume_explain(out_error, size, "local:%s: write the directory's absolute path", directory);
         return -EINVAL;
     }
     struct local_volume *local = calloc(1, sizeof(*local));

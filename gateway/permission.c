@@ -76,7 +76,8 @@ int permission_check_change(const struct attr *attr, const struct cred *cred,
     if (mask & ATTR_UID && change->uid != attr->uid) {
         return -EPERM;
     }
-    if (mask & ATTR_GID && change->gid != attr->gid && !(is_owner && is_member(cred, change->gid))) {
+    if (mask & ATTR_GID && change->gid != attr->gid &&
+        !(is_owner && is_member(cred, change->gid))) {
         return -EPERM;
     }
     if (mask & ATTR_MODE && attr->type != OBJECT_DIRECTORY && !is_member(cred, attr->gid)) {

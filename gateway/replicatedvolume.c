@@ -222,8 +222,9 @@ int replicated_volume_open(const char *hosts, const char *name,
     status = init_route(replicated, hosts, name, options);
     if (status) {
         volume_explain(out_error, size,
-                       "\"%s\" is no list of hosts; write HOST, HOST:PORT or [V6]:PORT, at most %d, "
-                       "with commas between", hosts, MANAGEMENT_HOSTS_MAX - SET_MEMBERS_MAX);
+                       "\"%s\" is no list of hosts; write HOST, HOST:PORT or [V6]:PORT, at most "
+                       "%d, with commas between",
+                       hosts, MANAGEMENT_HOSTS_MAX - SET_MEMBERS_MAX);
         replicated_free(replicated);
         return status;
     }

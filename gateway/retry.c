@@ -523,8 +523,8 @@ static void judge_silence(struct retry *retry, uint64_t now)
         retry->silent_since_ns = now;
     }
     retry->answers_seen = retry->answer_count;
-    bool answers = route_is_ready(retry->route) &&
-                   now - retry->silent_since_ns <= SILENCE_MS_MAX * NS_PER_MS;
+    bool answers =
+        route_is_ready(retry->route) && now - retry->silent_since_ns <= SILENCE_MS_MAX * NS_PER_MS;
     __atomic_store_n(&retry->answers, answers, __ATOMIC_RELAXED);
 }
 

@@ -9,8 +9,8 @@
  *
  * A mutation takes a slot when it is first sent and keeps it until it is answered. When the caller
  * gives up on one that was sent, the attempt lives on without its request until the answer comes or
- * the connection is gone; only then is the slot used again, with the next sequence, at which a brick
- * refuses the old one.
+ * the connection is gone; only then is the slot used again, with the next sequence, at which a
+ * brick refuses the old one.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -186,8 +186,8 @@ static bool close_due(struct link *link, uint64_t now, struct step *out_step)
         return false;
     }
     link->state = LINK_CLOSING;
-    *out_step = (struct step){.kind = STEP_CLOSE,
-                              .connection = rpc_connection_get(link->connection)};
+    *out_step =
+        (struct step){.kind = STEP_CLOSE, .connection = rpc_connection_get(link->connection)};
     return true;
 }
 
@@ -463,17 +463,22 @@ void route_explain(struct route *route, int status, char *out_error, size_t size
                        route->management.host.host, route->name);
         break;
     case -E_VOLUME_STOPPED:
-        volume_explain(out_error, size, "volume %s is not started; start it with: trivet volume "
-                       "start %s", route->name, route->name);
+        volume_explain(out_error, size,
+                       "volume %s is not started; start it with: trivet volume "
+                       "start %s",
+                       route->name, route->name);
         break;
     case -E_BAD_PROTOCOL:
         volume_explain(out_error, size,
                        "%s speaks another protocol level than this program (%d); install the same "
-                       "version of Trivet on both", route->management.host.host, PROTOCOL_LEVEL);
+                       "version of Trivet on both",
+                       route->management.host.host, PROTOCOL_LEVEL);
         break;
     default:
-        volume_explain(out_error, size, "volume %s cannot be opened: %s; see: trivet volume status "
-                       "%s", route->name, error_text(status), route->name);
+        volume_explain(out_error, size,
+                       "volume %s cannot be opened: %s; see: trivet volume status "
+                       "%s",
+                       route->name, error_text(status), route->name);
         break;
     }
 }

@@ -60,9 +60,9 @@ struct route {
     bool is_closing;
     bool has_spec;
     struct volume_spec spec;
-    uint32_t slots;    /* of the session; 0 until the first hello */
-    uint64_t readied;  /* how often the primary said hello */
-    int refusal;       /* what management or primary last refused with, 0: nothing */
+    uint32_t slots;   /* of the session; 0 until the first hello */
+    uint64_t readied; /* how often the primary said hello */
+    int refusal;      /* what management or primary last refused with, 0: nothing */
     struct link management;
     struct link primary;
     struct route_host hosts[MANAGEMENT_HOSTS_MAX];
@@ -78,7 +78,7 @@ struct route_options {
     struct rpc_loop *loop;
     const char *hosts; /* "HOST[:PORT],…" */
     const char *name;
-    const char *client_name; /* NULL: program name and pid */
+    const char *client_name;                   /* NULL: program name and pid */
     const struct rpc_program *const *programs; /* served to the primary: RECALL */
     size_t program_count;
     void (*ready)(void *context);

@@ -2,8 +2,8 @@
  * libtrivet: the volume API. Both frontends, and any program, reach a volume through it.
  *
  * An operation is a struct volume_request: fill in op, cred, object, name and the operation's own
- * arguments, call volume_submit, and complete is called with the answer in reply. volume_wait is the
- * blocking form. One request is one operation of the volume: retries, changes of view and of
+ * arguments, call volume_submit, and complete is called with the answer in reply. volume_wait is
+ * the blocking form. One request is one operation of the volume: retries, changes of view and of
  * connection happen behind it and take effect once.
  *
  * Implementations: "trivet" (the replicated bricks), "local" (a plain directory; no daemon),
@@ -31,8 +31,8 @@ enum volume_op {
     VOLUME_SETATTR, /* object, change, guard → object, object_before */
     VOLUME_ACCESS,  /* object, rights (RIGHT_…) → object, count: the rights granted */
     /* name */
-    VOLUME_LOOKUP,   /* object (directory), name → object, parent; parent on -ENOENT too. "." and ".."
-                        are answered */
+    VOLUME_LOOKUP,   /* object (directory), name → object, parent; parent on -ENOENT too. "." and
+                        ".." are answered */
     VOLUME_READLINK, /* object → data, object */
     /* io */
     VOLUME_READ,   /* object, offset, count → data, count, eof, object */

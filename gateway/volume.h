@@ -1,6 +1,6 @@
 /*
- * The seam behind gateway/trivet.h: what an implementation of a volume provides. A layer is a volume
- * over a volume: it holds the next one and hands on what it does not answer itself.
+ * The seam behind gateway/trivet.h: what an implementation of a volume provides. A layer is a
+ * volume over a volume: it holds the next one and hands on what it does not answer itself.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -67,7 +67,7 @@ int volume_write(struct volume *volume, const struct cred *cred, const struct gf
         if (status) {
             return status;
         }
-        /* Unsynced pieces under two verifiers may be lost unnoticed, and no progress is no answer. */
+        /* Unsynced pieces under two verifiers may be lost unnoticed; no progress is no answer. */
         if ((done && stable == STABLE_UNSTABLE && verifier != before) || (size && !written)) {
             return -EIO;
         }

@@ -175,9 +175,8 @@ static void note_call(struct fake_brick *brick, struct rpc_call *call, struct fa
     struct slice bytes = rpc_call_arguments(call);
     uint32_t procedure = rpc_call_procedure(call);
     struct brick_getattr_args head = {.target.set = procedure == BRICK_STATFS ? UINT32_MAX : 0};
-    *out_call = (struct fake_call){.brick = brick->number,
-                                   .procedure = procedure,
-                                   .connection = rpc_call_connection(call)};
+    *out_call = (struct fake_call){
+        .brick = brick->number, .procedure = procedure, .connection = rpc_call_connection(call)};
     XDR xdrs;
     xdrmem_create(&xdrs, (char *)(uintptr_t)bytes.data, (u_int)bytes.size, XDR_DECODE);
     if (decode_head(&xdrs, &head, is_mutation(procedure), &out_call->id)) {
@@ -211,7 +210,7 @@ static const struct rpc_procedure management_procedures[] = {
 
 static const struct rpc_procedure brick_procedures[PROCEDURES] = {
     [BRICK_HELLO] = {.name = "HELLO", .handler = handle_hello},
-    [BRICK_GETATTR ... BRICK_STATFS] = {.name = "op", .handler = handle_op},
+    [BRICK_GETATTR... BRICK_STATFS] = {.name = "op", .handler = handle_op},
 };
 
 /* ---- answers --------------------------------------------------------------------------------- */

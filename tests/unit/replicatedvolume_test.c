@@ -210,8 +210,8 @@ static void test_reads_are_encoded(void)
     request = (struct volume_request){.op = VOLUME_ACCESS, .object = file, .rights = 5};
     exchange(&request, BRICK_ACCESS);
     CU_ASSERT_EQUAL(seen.access.rights, 5);
-    request = (struct volume_request){
-        .op = VOLUME_LOOKUP, .object = file, .name = slice_of("namely", 4)};
+    request =
+        (struct volume_request){.op = VOLUME_LOOKUP, .object = file, .name = slice_of("namely", 4)};
     exchange(&request, BRICK_LOOKUP);
     CU_ASSERT_STRING_EQUAL(seen.name.name, "name");
     free_seen(BRICK_LOOKUP);
@@ -222,8 +222,7 @@ static void test_reads_are_encoded(void)
     exchange(&request, BRICK_READ);
     CU_ASSERT_EQUAL(seen.read.offset, 1ull << 40);
     CU_ASSERT_EQUAL(seen.read.count, 4096);
-    request = (struct volume_request){
-        .op = VOLUME_COMMIT, .object = file, .offset = 3, .count = 7};
+    request = (struct volume_request){.op = VOLUME_COMMIT, .object = file, .offset = 3, .count = 7};
     exchange(&request, BRICK_COMMIT);
     CU_ASSERT_EQUAL(seen.commit.offset + seen.commit.count, 10);
     request = (struct volume_request){.op = VOLUME_READDIR,
@@ -466,7 +465,7 @@ static void test_silent_primary_is_left_at_the_next_view(void)
 }
 
 static const int refusals[] = {-E_NOT_SETTLED, -E_NO_QUORUM, -E_LEASE_EXPIRED, -E_OVERLOADED,
-                               -E_OLD_VIEW, -E_NEW_VIEW, -E_NOT_PRIMARY};
+                               -E_OLD_VIEW,    -E_NEW_VIEW,  -E_NOT_PRIMARY};
 #define REFUSALS (sizeof(refusals) / sizeof(refusals[0]))
 
 static void refuse_in_turn(struct fake *on, struct rpc_call *call, size_t number)

@@ -24,7 +24,7 @@ static struct fake fake;
 static struct volume *volume;
 static uint64_t seed = 1;
 
-/* ---- the bricks: one memory of replies, as if replicated; the fake's thread only -------------- */
+/* ---- the bricks: one memory of replies, as if replicated; the fake's thread only ------------- */
 
 static struct random_sequence numbers;
 static struct {
@@ -194,8 +194,8 @@ static void test_writes_take_effect_once(void)
     CU_ASSERT_EQUAL_FATAL(volume_open(name, NULL, &volume, error, sizeof(error)), 0);
     fake_set_answer(&fake, answer_unreliably);
     for (unsigned i = 0; i < THREADS; i++) {
-        clients[i] = (struct client){.number = i, .lock = PTHREAD_MUTEX_INITIALIZER,
-                                     .completed = PTHREAD_COND_INITIALIZER};
+        clients[i] = (struct client){
+            .number = i, .lock = PTHREAD_MUTEX_INITIALIZER, .completed = PTHREAD_COND_INITIALIZER};
         CU_ASSERT_EQUAL_FATAL(pthread_create(&clients[i].thread, NULL, client_run, &clients[i]), 0);
     }
     pthread_t chaos;

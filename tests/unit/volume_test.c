@@ -226,8 +226,8 @@ static void test_written_bytes_are_read(void)
     CU_ASSERT_EQUAL(verifier, committed);
     uint32_t count = 0;
     bool eof = false;
-    CU_ASSERT_EQUAL(
-        volume_read(volume, &alice, &file.gfid, 4097, read, sizeof(read), &count, &eof), 0);
+    CU_ASSERT_EQUAL(volume_read(volume, &alice, &file.gfid, 4097, read, sizeof(read), &count, &eof),
+                    0);
     CU_ASSERT_EQUAL(count, sizeof(written));
     CU_ASSERT_TRUE(eof);
     CU_ASSERT_EQUAL(memcmp(read, written, sizeof(written)), 0);
@@ -577,7 +577,7 @@ static void test_readdir_lists_each_entry_once(void)
     for (unsigned i = 0; i < ENTRIES; i++) {
         char name[32];
         (void)snprintf(name, sizeof(name), "entry-%u", i); /* fits */
-        (void)make_file(&place, name, &root, 0600);       /* asserts by itself */
+        (void)make_file(&place, name, &root, 0600);        /* asserts by itself */
     }
     static struct listing listing;
     for (int with_attr = 0; with_attr < 2; with_attr++) {
@@ -637,9 +637,18 @@ static void test_statfs_and_counters(void)
 
 static void test_names_of_volumes_are_checked(void)
 {
-    static const char *const bad[] = {"", "gv0", ":/gv0", "host:/", "host:/a/b", "local:dir",
-                                      "local:/no/such/directory", "host:0:/v", "host:99999:/v",
-                                      "[::1:/v", "a,,b:/v", "h:x:/v"};
+    static const char *const bad[] = {"",
+                                      "gv0",
+                                      ":/gv0",
+                                      "host:/",
+                                      "host:/a/b",
+                                      "local:dir",
+                                      "local:/no/such/directory",
+                                      "host:0:/v",
+                                      "host:99999:/v",
+                                      "[::1:/v",
+                                      "a,,b:/v",
+                                      "h:x:/v"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct volume *opened = NULL;
         char error[256] = "";
