@@ -28,7 +28,7 @@ static void names_of_equal_hash_live_together(void)
     for (uint32_t i = 0; i < fixture.count; i++) {
         index_of(fixture.stores[i])->hash_mask = 3; /* four hashes for all names */
     }
-    char name[8];
+    char name[32];
     for (int i = 0; i < 16; i++) {
         (void)snprintf(name, sizeof name, "n%d", i);
         int result = wish(wish_make(GFID_ROOT, name, OBJECT_FILE, 0644));
@@ -61,7 +61,7 @@ static void cookies_are_positive_and_behind_those_of_the_dots(void)
     CU_ASSERT(operation.cookie >= COOKIE_FIRST);
     index_of(fixture.stores[0])->hash_mask = UINT64_MAX >> 6;
     for (int i = 0; i < 1000; i++) {
-        char name[8];
+        char name[32];
         (void)snprintf(name, sizeof name, "n%d", i);
         CU_ASSERT_EQUAL(wish(wish_make(GFID_ROOT, name, OBJECT_FILE, 0644)), 0);
         CU_ASSERT(operation.cookie >= COOKIE_FIRST && operation.cookie <= INT64_MAX);
@@ -79,7 +79,7 @@ struct seen {
 static void change_while_listed(void *context, const struct dirent_entry *entry)
 {
     struct seen *seen = context;
-    char name[16];
+    char name[32];
     int number;
     (void)snprintf(name, sizeof name, "%.*s", (int)entry->name.size,
                    (const char *)entry->name.data);
@@ -98,7 +98,7 @@ static void a_listing_meets_what_stays_once(void)
     static struct seen seen;
     store_fixture_open(&fixture, 1, 0);
     for (int i = 0; i < 1000; i++) {
-        char name[16];
+        char name[32];
         (void)snprintf(name, sizeof name, "stays%d", i);
         (void)fixture_make(&fixture, GFID_ROOT, name, OBJECT_FILE);
         (void)snprintf(name, sizeof name, "goes%d", i);
@@ -134,7 +134,7 @@ static uint64_t make_some(int from, int to)
 {
     uint64_t before = fixture.index_ns;
     for (int i = from; i < to; i++) {
-        char name[16];
+        char name[32];
         (void)snprintf(name, sizeof name, "file%06d", i);
         (void)fixture_make(&fixture, GFID_ROOT, name, OBJECT_FILE);
     }

@@ -279,7 +279,7 @@ static void links_and_exchanges_have_limits(void)
 {
     begin();
     struct gfid file = make_as(0, GFID_ROOT, "file", OBJECT_FILE, 0644);
-    char name[16];
+    char name[32];
     for (int i = 1; i < LINKS_MAX; i++) {
         (void)snprintf(name, sizeof name, "l%d", i);
         CU_ASSERT_EQUAL_FATAL(wish_as(0, wish_link(file, open_to_all, name)), 0);

@@ -61,7 +61,7 @@ static void *run_sequencer(void *context)
     struct random_sequence random;
     random_sequence_init(&random, 3);
     for (int i = 0; i < OPERATIONS; i++) {
-        char name[16];
+        char name[32];
         (void)snprintf(name, sizeof name, "temporary%d", i / 2);
         struct mutation wish = wish_write(files[random_sequence_below(&random, FILES)],
                                           random_sequence_below(&random, 4096), 4096);
@@ -139,7 +139,7 @@ static void threads_do_not_disturb_one_another(void)
     store_fixture_open(&fixture, 1, 0);
     store = fixture.stores[0];
     for (int i = 0; i < FILES; i++) {
-        char name[16];
+        char name[32];
         (void)snprintf(name, sizeof name, "file%d", i);
         files[i] = fixture_make(&fixture, GFID_ROOT, name, OBJECT_FILE);
     }
