@@ -68,6 +68,7 @@ struct brick_request {
     /* grants: the cells of what the answer shows, as they were before it was gathered */
     uint64_t object_key, name_key;
     uint64_t object_cell, name_cell;
+    uint64_t parent_key, parent2_key, parent_cell; /* of a mutation: its index */
 
     /* strings that XDR allocated */
     char *name, *name2, *target;

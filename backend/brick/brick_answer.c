@@ -39,6 +39,8 @@ struct brick_request *brick_request_new(struct rpc_call *call, struct brick *bri
     request->attempts = 0;
     request->object_key = 0;
     request->name_key = 0;
+    request->parent_key = 0;
+    request->parent2_key = 0;
     request->name = NULL;
     request->name2 = NULL;
     request->target = NULL;
@@ -132,6 +134,16 @@ static uint32_t grant_all(struct brick_request *request)
     return GRANT_MS_MAX;
 }
 
+/* A client that changes a directory looks at it again before its next change: to check permission
+ * in its kernel. What it was just told spares it the question. */
+static uint32_t grant_parents(struct brick_request *request)
+{
+    bool granted = grant(request, request->parent_key, request->parent_cell) &&
+                   (!request->parent2_key ||
+                    grant(request, request->parent2_key, request->parent_cell));
+    return granted ? GRANT_MS_MAX : 0;
+}
+
 /* ---- sending ------------------------------------------------------------------------------- */
 
 void brick_send(struct brick_request *request)
@@ -141,6 +153,9 @@ void brick_send(struct brick_request *request)
     if ((request->object_key || request->name_key) &&
         (reply->status == 0 || reply->status == -ENOENT)) {
         reply->grant_ms = grant_all(request);
+    }
+    if (request->parent_key && reply->status == 0) {
+        reply->parent_grant_ms = grant_parents(request);
     }
     rpc_call_reply(request->call, (xdrproc_t)xdr_reply, reply, &reply->data);
     request_free(request);
@@ -152,6 +167,7 @@ void brick_refuse(struct brick_request *request, int status)
     request->reply.status = status;
     request->object_key = 0;
     request->name_key = 0;
+    request->parent_key = 0;
     brick_send(request);
 }
 
@@ -230,8 +246,17 @@ static void synced(struct replica_sync *sync, int status)
  * since. */
 static void watch_operation(struct brick_request *request, const struct operation *operation)
 {
-    if (!request->client->wants_grants || operation->index == 0 ||
-        operation->kind == OPERATION_REMOVE || operation->kind == OPERATION_RENAME) {
+    if (!request->client->wants_grants || operation->index == 0) {
+        return;
+    }
+    if (operation->parent.type != OBJECT_NONE) {
+        request->parent_key = replica_key_object(&operation->parent.gfid);
+        request->parent_cell = operation->index;
+    }
+    if (operation->parent2.type != OBJECT_NONE) {
+        request->parent2_key = replica_key_object(&operation->parent2.gfid);
+    }
+    if (operation->kind == OPERATION_REMOVE || operation->kind == OPERATION_RENAME) {
         return;
     }
     request->object_key = replica_key_object(&operation->object.gfid);

@@ -319,7 +319,7 @@ enum reply_bits {
     REPLY_BITS = (1 << 8) - 1
 };
 
-#define REPLY_HEAD_SIZE (4 + 8 + 4 + 4 + 8 + 4 + 4)
+#define REPLY_HEAD_SIZE (4 + 8 + 4 + 4 + 4 + 8 + 4 + 4)
 
 static uint32_t reply_bits(const struct reply *reply)
 {
@@ -342,6 +342,7 @@ static bool_t reply_put_head(XDR *xdrs, const struct reply *reply, uint32_t bits
     bytes_put_u32(&at, (uint32_t)reply->status);
     bytes_put_u64(&at, reply->view);
     bytes_put_u32(&at, reply->grant_ms);
+    bytes_put_u32(&at, reply->parent_grant_ms);
     bytes_put_u32(&at, bits);
     bytes_put_u64(&at, reply->verifier);
     bytes_put_u32(&at, reply->count);
@@ -359,6 +360,7 @@ static bool_t reply_get_head(XDR *xdrs, struct reply *out_reply, uint32_t *out_b
     out_reply->status = (int32_t)bytes_get_u32(&at);
     out_reply->view = bytes_get_u64(&at);
     out_reply->grant_ms = bytes_get_u32(&at);
+    out_reply->parent_grant_ms = bytes_get_u32(&at);
     *out_bits = bytes_get_u32(&at);
     out_reply->verifier = bytes_get_u64(&at);
     out_reply->count = bytes_get_u32(&at);
