@@ -156,6 +156,7 @@ void sample_reply(struct random_sequence *random, unsigned presence, struct repl
     out_reply->status = -(int32_t)(sample_u32(random) >> 1);
     out_reply->view = sample_u64(random);
     out_reply->grant_ms = sample_u32(random);
+    out_reply->parent_grant_ms = sample_u32(random);
     out_reply->verifier = sample_u64(random);
     out_reply->count = sample_u32(random);
     out_reply->committed = (uint32_t)random_sequence_below(random, STABLE_FILE_SYNC + 1);

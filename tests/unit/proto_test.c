@@ -222,8 +222,8 @@ static void test_broken_limits_are_refused(void)
     static struct reply reply;
     sample_reply(&random_values, 0xff, &reply);
     check_refused((xdrproc_t)xdr_reply, &reply, 0, 1);
-    check_refused((xdrproc_t)xdr_reply, &reply, 16, 1U << 8);
-    check_refused((xdrproc_t)xdr_reply, &reply, 32, STABLE_FILE_SYNC + 1);
+    check_refused((xdrproc_t)xdr_reply, &reply, 20, 1U << 8);
+    check_refused((xdrproc_t)xdr_reply, &reply, 36, STABLE_FILE_SYNC + 1);
     static struct view view;
     do {
         sample_view(&random_values, &view);
