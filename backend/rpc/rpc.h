@@ -198,7 +198,7 @@ struct rpc_call_request {
 };
 int rpc_call_start(struct rpc_connection *connection, const struct rpc_call_request *request);
 
-/* Decode a reply's body, as rpc_call_decode does (NULL: it is void). */
+/* Decode a reply's body, as rpc_call_decode does. Fails: the reply's status, if it has one. */
 int rpc_reply_decode(const struct rpc_reply *reply, xdrproc_t decode, void *out_result,
                      struct slice *out_rest);
 /* Keep the bytes of the reply beyond the callback; free with rpc_reply_release. */

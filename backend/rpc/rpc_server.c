@@ -298,7 +298,8 @@ int rpc_call_decode(struct rpc_call *call, xdrproc_t decode, void *out_arguments
 int rpc_reply_decode(const struct rpc_reply *reply, xdrproc_t decode, void *out_result,
                      struct slice *out_rest)
 {
-    return slice_decode(reply->body, decode, out_result, out_rest);
+    return reply->status ? reply->status
+                         : slice_decode(reply->body, decode, out_result, out_rest);
 }
 
 int rpc_bulk(struct slice rest, struct slice *out_bulk)
