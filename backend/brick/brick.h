@@ -27,6 +27,8 @@ struct brick {
     struct store_identity identity;
     _Atomic uint64_t operations, bytes_read, bytes_written;
     _Atomic unsigned clients;
+    pthread_mutex_t sessions_mutex; /* rank 0 */
+    struct brick_client *sessions;
     char granted_path[PATH_SIZE_MAX + 32]; /* see brick_grace.c */
     _Atomic bool granting;
 };
@@ -37,6 +39,11 @@ struct brick_client {
     atomic_uint refs;
     uint64_t client; /* the session's id */
     bool wants_grants;
+    /* The session has a newer connection: what is still unread on this one must not take effect after
+     * answers that the session has had since. */
+    atomic_bool fenced;
+    struct brick_client *prev, *next; /* in brick.sessions */
+    struct rpc_connection *connection; /* while it is in brick.sessions */
 };
 
 /* One request, from its call to its answer. */

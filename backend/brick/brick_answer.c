@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 
@@ -16,7 +17,7 @@ struct brick_request *brick_request_new(struct rpc_call *call, struct brick *bri
 {
     struct rpc_connection *connection = rpc_call_connection(call);
     struct brick_client *client = connection ? rpc_connection_user(connection) : NULL;
-    if (!client) {
+    if (!client || atomic_load(&client->fenced)) {
         rpc_call_reject_auth(call, AUTH_TOOWEAK); /* who does not say hello is nobody's client */
         return NULL;
     }
@@ -301,6 +302,9 @@ void brick_client_closed(struct brick *brick, struct rpc_connection *connection)
     struct brick_client *client = rpc_connection_user(connection);
     if (client) {
         rpc_connection_set_user(connection, NULL);
+        pthread_mutex_lock(&brick->sessions_mutex);
+        DL_DELETE(brick->sessions, client);
+        pthread_mutex_unlock(&brick->sessions_mutex);
         grants_client_lost(brick->grants, connection);
         atomic_fetch_sub(&brick->clients, 1);
         client_put(client);

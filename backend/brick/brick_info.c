@@ -7,13 +7,28 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 #include "backend/base/errors.h"
 #include "backend/base/log.h"
+#include "backend/base/scope.h"
 
 void brick_null(struct rpc_call *call, void *context)
 {
     (void)context;
     rpc_call_reply(call, (xdrproc_t)(void (*)(void))xdr_void, NULL, NULL);
+}
+
+/* One connection a session: older ones are fenced, and closed. */
+static void session_begin(struct brick *brick, struct brick_client *client)
+{
+    struct brick_client *other;
+    AUTO_LOCK(&brick->sessions_mutex);
+    DL_FOREACH (brick->sessions, other) {
+        if (other->client == client->client && !atomic_exchange(&other->fenced, true)) {
+            rpc_connection_close(other->connection);
+        }
+    }
+    DL_APPEND(brick->sessions, client);
 }
 
 static int greet(struct brick *brick, struct rpc_connection *connection,
@@ -35,6 +50,8 @@ static int greet(struct brick *brick, struct rpc_connection *connection,
     atomic_init(&client->refs, 1); /* the connection's */
     client->client = hello->client;
     client->wants_grants = hello->wants_grants;
+    client->connection = connection;
+    session_begin(brick, client);
     rpc_connection_set_user(connection, client);
     atomic_fetch_add(&brick->clients, 1);
     if (client->wants_grants) {

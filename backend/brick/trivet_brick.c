@@ -289,6 +289,7 @@ static int daemon_parts(struct daemon *daemon, const char *directory)
         return rc;
     }
     store_identity(brick->store, &brick->identity);
+    pthread_mutex_init(&brick->sessions_mutex, NULL);
     rc = rpc_loop_new(LOOP_THREADS, WORKER_THREADS, &brick->loop);
     if (rc == 0) {
         rc = replica_driver_new(brick->loop, brick->store, clock_real(), stop, daemon,
