@@ -183,8 +183,8 @@
 #define INDEX_COMMIT_OPERATIONS 4096
 /* Objects that one checkpoint brings times to: some 50 ms of work. */
 #define CHECKPOINT_FLUSH_MAX 8192
-/* Descriptors of objects that a brick keeps open; below every default limit on open files (1024)
- * with room for connections after the daemon raised it. */
+/* Descriptors of objects that a brick keeps open: more than the files in use at a time. It keeps
+ * fewer if the process may open less than twice as many. */
 #define OPEN_OBJECTS_MAX 1024
 /* What a brick keeps free for its own log, index and strays: this part of the disk … */
 #define RESERVE_PART 50

@@ -119,6 +119,7 @@ int index_object_put(struct index *index, const struct object_record *record)
 {
     uint8_t value[OBJECT_SIZE];
     object_encode(record, value);
+    index->changed = true; /* whatever changes, an object does; but for handles */
     return index->kv->ops->put(index->kv, KV_OBJECTS, gfid_key(&record->attr.gfid),
                                slice_of(value, sizeof value));
 }
@@ -293,6 +294,7 @@ int index_handle_put(struct index *index, const struct gfid *gfid,
                      const struct handle_record *handle)
 {
     PRE(handle->size <= HANDLE_BYTES_MAX);
+    index->changed = true;
     uint8_t value[HANDLE_HEAD_SIZE + HANDLE_BYTES_MAX];
     uint8_t *at = value;
     bytes_put_u8(&at, VALUE_VERSION);
@@ -306,6 +308,7 @@ int index_handle_put(struct index *index, const struct gfid *gfid,
 
 int index_handle_remove(struct index *index, const struct gfid *gfid)
 {
+    index->changed = true;
     return remove_if_there(index, KV_HANDLES, gfid);
 }
 
@@ -366,6 +369,10 @@ static int position_load(struct index *index)
 
 int index_commit(struct index *index, bool durable)
 {
+    if (!durable && !index->changed &&
+        memcmp(&index->position, &index->stored, sizeof index->position) == 0) {
+        return 0; /* an idle brick leaves its disk alone */
+    }
     uint8_t value[POSITION_SIZE];
     uint8_t *at = value;
     bytes_put_u64(&at, VALUE_VERSION);
@@ -378,6 +385,8 @@ int index_commit(struct index *index, bool durable)
         result = index->kv->ops->commit(index->kv, durable);
     }
     index->uncommitted = 0;
+    index->stored = index->position;
+    index->changed = result != 0;
     return result;
 }
 
@@ -416,6 +425,7 @@ int index_open(struct kv *kv, struct index **out_index)
     uint64_t before_first = OPERATION_INDEX_FIRST - 1;
     index->position = (struct store_position){before_first, before_first, before_first};
     int result = position_load(index);
+    index->stored = index->position;
     if (!result) {
         result = root_make(index);
     }

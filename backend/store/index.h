@@ -32,6 +32,8 @@ struct index {
     struct store_position position; /* as of memory; the stored one is as of the last commit */
     uint64_t hash_mask;             /* of the upper 58 bits; tests clear bits to make collisions */
     uint32_t uncommitted;           /* operations since the last commit */
+    struct store_position stored;   /* as of the last commit */
+    bool changed;                   /* anything but positions since then */
 };
 
 struct object_record {
@@ -99,7 +101,8 @@ int index_flushed(struct index *index, const struct gfid *gfid, uint64_t change)
 /* Bring the index to the state after operation, which is the next one. (sequence.c) */
 int index_sequence(struct index *index, const struct operation *operation);
 
-/* Commit with the positions as they are. */
+/* Commit with the positions as they are; if nothing changed and it need not be durable, nothing is
+ * written. */
 int index_commit(struct index *index, bool durable);
 
 #endif

@@ -60,6 +60,13 @@ static struct kv_lmdb *kv_lmdb_of(struct kv *kv)
     return (struct kv_lmdb *)kv;
 }
 
+/* NULL after a commit that failed: it took transaction and cursors with it. */
+static MDB_cursor *cursor_of(struct kv *kv, enum kv_table table)
+{
+    struct kv_lmdb *lmdb = kv_lmdb_of(kv);
+    return lmdb->txn ? lmdb->cursors[table] : NULL;
+}
+
 static MDB_val val_of(struct slice slice)
 {
     union { /* LMDB takes no const, and changes nothing */
@@ -72,9 +79,10 @@ static MDB_val val_of(struct slice slice)
 static int kv_lmdb_get(struct kv *kv, enum kv_table table, struct slice key,
                        struct slice *out_value)
 {
+    MDB_cursor *cursor = cursor_of(kv, table);
     MDB_val mdb_key = val_of(key);
     MDB_val value;
-    int result = mdb_cursor_get(kv_lmdb_of(kv)->cursors[table], &mdb_key, &value, MDB_SET);
+    int result = cursor ? mdb_cursor_get(cursor, &mdb_key, &value, MDB_SET) : EIO;
     if (result) {
         return from_mdb(result);
     }
@@ -84,25 +92,27 @@ static int kv_lmdb_get(struct kv *kv, enum kv_table table, struct slice key,
 
 static int kv_lmdb_put(struct kv *kv, enum kv_table table, struct slice key, struct slice value)
 {
+    MDB_cursor *cursor = cursor_of(kv, table);
     MDB_val mdb_key = val_of(key);
     MDB_val mdb_value = val_of(value);
-    return from_mdb(mdb_cursor_put(kv_lmdb_of(kv)->cursors[table], &mdb_key, &mdb_value, 0));
+    return cursor ? from_mdb(mdb_cursor_put(cursor, &mdb_key, &mdb_value, 0)) : -EIO;
 }
 
 static int kv_lmdb_remove(struct kv *kv, enum kv_table table, struct slice key)
 {
-    MDB_cursor *cursor = kv_lmdb_of(kv)->cursors[table];
+    MDB_cursor *cursor = cursor_of(kv, table);
     MDB_val mdb_key = val_of(key);
     MDB_val value;
-    int result = mdb_cursor_get(cursor, &mdb_key, &value, MDB_SET);
+    int result = cursor ? mdb_cursor_get(cursor, &mdb_key, &value, MDB_SET) : EIO;
     return from_mdb(result ? result : mdb_cursor_del(cursor, 0));
 }
 
 static int cursor_move(struct kv *kv, enum kv_table table, MDB_val *key, MDB_cursor_op op,
                        struct slice *out_key, struct slice *out_value)
 {
+    MDB_cursor *cursor = cursor_of(kv, table);
     MDB_val value;
-    int result = mdb_cursor_get(kv_lmdb_of(kv)->cursors[table], key, &value, op);
+    int result = cursor ? mdb_cursor_get(cursor, key, &value, op) : EIO;
     if (result) {
         return from_mdb(result);
     }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
@@ -153,6 +154,16 @@ static int take_lock(struct posix_store *posix, const char *path, char *out_erro
     return 0;
 }
 
+/* Half of what the process may open is left to connections and the log. */
+static uint32_t objects_kept_open(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur / 2 >= OPEN_OBJECTS_MAX) {
+        return OPEN_OBJECTS_MAX;
+    }
+    return files.rlim_cur > 32 ? (uint32_t)files.rlim_cur / 2 : 16;
+}
+
 static int open_parts(struct posix_store *posix, bool same_boot, char *out_error, size_t size)
 {
     int result = open_part(posix->meta_fd, "log", &posix->log_fd);
@@ -160,7 +171,7 @@ static int open_parts(struct posix_store *posix, bool same_boot, char *out_error
         result = open_part(posix->meta_fd, "stray", &posix->stray_fd);
     }
     if (!result) {
-        result = fd_cache_new(OPEN_OBJECTS_MAX, &posix->objects);
+        result = fd_cache_new(objects_kept_open(), &posix->objects);
     }
     if (result) {
         return result;

@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include "backend/base/errors.h"
@@ -130,6 +133,109 @@ static void names_are_looked_up_linked_renamed_and_removed(void)
     CU_ASSERT_EQUAL(access(in_tree("b"), F_OK), -1);
 }
 
+static void a_symlink_may_be_as_long_as_the_kernel_allows(void)
+{
+    char target[TARGET_SIZE_MAX];
+    char got[TARGET_SIZE_MAX];
+    size_t size = 0;
+    memset(target, 't', sizeof target);
+    struct mutation make = wish_make(GFID_ROOT, "long", OBJECT_SYMLINK, 0777);
+    make.target = slice_of(target, sizeof target);
+    struct operation operation;
+    CU_ASSERT_EQUAL(wish(make, &operation), 0);
+    CU_ASSERT_EQUAL(operation.object.size, TARGET_SIZE_MAX);
+    CU_ASSERT_EQUAL(store_readlink(fixture.stores[0], &operation.object.gfid, got, 10, &size),
+                    -ERANGE);
+    CU_ASSERT_EQUAL(
+        store_readlink(fixture.stores[0], &operation.object.gfid, got, sizeof got, &size), 0);
+    CU_ASSERT(slice_equal(slice_of(got, size), make.target));
+    struct stat status;
+    CU_ASSERT_EQUAL(lstat(in_tree("long"), &status), 0);
+    CU_ASSERT(S_ISLNK(status.st_mode)); /* XFS shows its first 1023 bytes */
+}
+
+/* A brick that cannot do what was decided has failed, and says so to everything from then on. */
+static void a_brick_that_cannot_follow_has_failed(void)
+{
+    struct store_fixture broken;
+    struct operation operation;
+    uint8_t bytes[OPERATION_SIZE_MAX];
+    size_t size;
+    store_fixture_open(&broken, 1, 0);
+    struct gfid directory = fixture_make(&broken, GFID_ROOT, "directory", OBJECT_DIRECTORY);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/directory", broken.paths[0]);
+    CU_ASSERT_EQUAL(rmdir(path), 0);
+    struct store *store = broken.stores[0];
+    struct mutation make = wish_make(directory, "file", OBJECT_FILE, 0644);
+    const struct decision decision = {
+        .index = broken.index + 1, .view = 1, .now_ns = 1, .bytes_free = 1 << 20};
+    CU_ASSERT_EQUAL(store_decide(store, &make, &decision, &operation), 0);
+    CU_ASSERT_EQUAL(operation_encode(&operation, bytes, sizeof bytes, &size), 0);
+    CU_ASSERT_EQUAL(store_sequence(store, &operation, slice_of(bytes, size)), 0);
+    CU_ASSERT_EQUAL(store_apply(store, &operation, slice_of(NULL, 0)), -ENOENT);
+    CU_ASSERT_EQUAL(store_apply(store, &operation, slice_of(NULL, 0)), -EIO);
+    CU_ASSERT_EQUAL(store_decide(store, &make, &decision, &operation), -EIO);
+    CU_ASSERT_EQUAL(store_sync(store, NULL), -EIO);
+    CU_ASSERT_EQUAL(store_checkpoint(store), -EIO);
+    store_fixture_close(&broken);
+}
+
+/* In a process of its own, whose files may not grow as the index wants to. */
+static int meet_a_full_disk(void)
+{
+    struct store_fixture full;
+    uint8_t bytes[OPERATION_SIZE_MAX];
+    size_t size;
+    struct operation operation;
+    struct attr attr;
+    struct attr root;
+    char name[32];
+    const struct rlimit little = {.rlim_cur = 100000, .rlim_max = RLIM_INFINITY};
+    int result = 0;
+    store_fixture_open(&full, 1, 0);
+    struct store *store = full.stores[0];
+    (void)signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &little)) {
+        return 1;
+    }
+    for (uint32_t i = 0; i < 10000 && !result; i++) {
+        (void)snprintf(name, sizeof name, "file%u", i);
+        struct mutation make = wish_make(GFID_ROOT, name, OBJECT_FILE, 0644);
+        const struct decision decision = {
+            .index = ++full.index, .view = 1, .now_ns = 1, .bytes_free = 1 << 20};
+        result = store_decide(store, &make, &decision, &operation) ||
+                 operation_encode(&operation, bytes, sizeof bytes, &size);
+        if (result) {
+            return 2;
+        }
+        result = store_sequence(store, &operation, slice_of(bytes, size));
+        if (!result) {
+            result = store_apply(store, &operation, slice_of(NULL, 0));
+        }
+        if (!result && i % 10 == 9) {
+            result = store_checkpoint(store);
+        }
+    }
+    /* The commit took the index with it; nothing may be read from where it was. */
+    bool failed = result != 0 && store_checkpoint(store) == -EIO &&
+                  store_getattr(store, &GFID_ROOT, &attr) == -EIO &&
+                  store_lookup(store, &GFID_ROOT, slice_text("file1"), &attr, &root) == -EIO;
+    store_fixture_close(&full);
+    return failed ? 0 : 3;
+}
+
+static void a_full_disk_fails_the_brick_and_not_the_process(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(meet_a_full_disk());
+    }
+    int status = -1;
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_EQUAL(status, 0);
+}
+
 int main(void)
 {
     CU_initialize_registry();
@@ -137,6 +243,9 @@ int main(void)
     CU_ADD_TEST(suite, a_file_is_made_written_and_read);
     CU_ADD_TEST(suite, every_type_is_made_with_its_owner_and_mode);
     CU_ADD_TEST(suite, names_are_looked_up_linked_renamed_and_removed);
+    CU_ADD_TEST(suite, a_symlink_may_be_as_long_as_the_kernel_allows);
+    CU_ADD_TEST(suite, a_brick_that_cannot_follow_has_failed);
+    CU_ADD_TEST(suite, a_full_disk_fails_the_brick_and_not_the_process);
     CU_basic_run_tests();
     unsigned int failures = CU_get_number_of_failures();
     CU_cleanup_registry();
