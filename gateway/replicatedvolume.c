@@ -6,6 +6,7 @@
  */
 #include "gateway/volume.h"
 
+#include "backend/base/clock.h"
 #include "backend/base/scope.h"
 #include "gateway/retry.h"
 #include "gateway/route.h"
@@ -20,6 +21,7 @@ struct replicated_volume {
     struct rpc_loop *loop;
     struct route route;
     struct retry retry;
+    struct directory_cache cache;
     void (*recall)(void *context, const struct gfid *object, const struct gfid *parent,
                    struct slice name);
     void *recall_context;
@@ -41,6 +43,7 @@ static void recall_run(void *context)
 {
     struct recall *recall = context;
     struct replicated_volume *volume = recall->volume;
+    directory_cache_recall(&volume->cache, &recall->arguments.object);
     volume->recall(volume->recall_context, &recall->arguments.object, &recall->arguments.parent,
                    slice_text(recall->arguments.name));
     (void)__atomic_fetch_add(&volume->recalls, 1, __ATOMIC_RELAXED);
@@ -75,7 +78,17 @@ static const struct rpc_procedure recall_procedures[] = {
 
 static void replicated_submit(struct volume *volume, struct volume_request *request)
 {
-    retry_submit(&((struct replicated_volume *)volume)->retry, request);
+    struct replicated_volume *replicated = (struct replicated_volume *)volume;
+    request->recalls = directory_cache_recalls(&replicated->cache);
+    struct reply reply = {.status = 0};
+    if (request->op == VOLUME_GETATTR &&
+        directory_cache_find(&replicated->cache, &request->object,
+                             clock_monotonic_ns(clock_real()), &reply.object, &reply.grant_ms)) {
+        request->reply = reply;
+        volume_complete(request);
+        return;
+    }
+    retry_submit(&replicated->retry, request);
 }
 
 static void replicated_cancel(struct volume *volume, struct volume_request *request)
@@ -124,6 +137,7 @@ static void replicated_close(struct volume *volume)
     retry_cancel_all(&replicated->retry, -EINTR);
     retry_release(&replicated->retry);
     route_release(&replicated->route);
+    directory_cache_release(&replicated->cache);
     replicated_free(replicated);
 }
 
@@ -228,7 +242,9 @@ int replicated_volume_open(const char *hosts, const char *name,
         replicated_free(replicated);
         return status;
     }
-    retry_init(&replicated->retry, &replicated->route, options->wait_timeout_ms);
+    directory_cache_init(&replicated->cache, options->recall != NULL);
+    retry_init(&replicated->retry, &replicated->route, &replicated->cache,
+               options->wait_timeout_ms);
     status = start(replicated, options, out_error, size);
     if (status) {
         replicated_close(&replicated->volume);

@@ -416,7 +416,8 @@ static uint32_t grant_left(uint32_t grant_ms, uint64_t sent_ns)
     return gone < granted ? (uint32_t)(granted - gone) : 0;
 }
 
-static void complete(struct volume_request *request, struct rpc_reply *message,
+static void complete(struct retry *retry, struct volume_request *request,
+                     struct rpc_reply *message,
                      const struct reply *reply, uint64_t sent_ns, bool wants_grants)
 {
     int status = brick_client_check(request, reply);
@@ -426,6 +427,7 @@ static void complete(struct volume_request *request, struct rpc_reply *message,
         return;
     }
     request->reply = *reply;
+    directory_cache_learn(retry->cache, request, request->recalls, sent_ns);
     request->reply.grant_ms = wants_grants ? grant_left(reply->grant_ms, sent_ns) : 0;
     if (request->keep && reply->data.size) {
         request->kept = rpc_reply_keep(message);
@@ -445,7 +447,8 @@ static void attempt_answered(struct rpc_reply *message, void *context)
     }
     struct outcome outcome = settle(retry, attempt, reply.status, is_answer);
     if (outcome.request) {
-        complete(outcome.request, message, &reply, outcome.sent_ns, retry->route->wants_grants);
+        complete(retry, outcome.request, message, &reply, outcome.sent_ns,
+                 retry->route->wants_grants);
     }
     if (outcome.is_to_resume) {
         pump(retry);
@@ -464,6 +467,13 @@ static struct volume_request *try_give_up(struct retry *retry, struct attempt *a
     return give_up(retry, attempt, status);
 }
 
+/* Whether it took effect is not known, so nothing is that it may have changed. */
+static void complete_unknown(struct retry *retry, struct volume_request *request)
+{
+    directory_cache_learn(retry->cache, request, request->recalls, 0);
+    volume_complete(request);
+}
+
 void retry_cancel(struct retry *retry, struct volume_request *request, int status)
 {
     struct volume_request *ended = NULL;
@@ -474,7 +484,7 @@ void retry_cancel(struct retry *retry, struct volume_request *request, int statu
         }
     }
     if (ended) {
-        volume_complete(ended);
+        complete_unknown(retry, ended);
     }
 }
 
@@ -501,7 +511,7 @@ void retry_cancel_all(struct retry *retry, int status)
 {
     struct volume_request *request;
     while ((request = give_up_first(retry, UINT64_MAX, status))) {
-        volume_complete(request);
+        complete_unknown(retry, request);
     }
 }
 
@@ -540,7 +550,7 @@ void retry_tick(struct retry *retry)
     if (retry->wait_timeout_ns && now > retry->wait_timeout_ns) {
         struct volume_request *request;
         while ((request = give_up_first(retry, now - retry->wait_timeout_ns, -ETIMEDOUT))) {
-            volume_complete(request);
+            complete_unknown(retry, request);
         }
     }
     if (is_due) {
@@ -555,10 +565,12 @@ bool retry_answers(const struct retry *retry)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void retry_init(struct retry *retry, struct route *route, unsigned wait_timeout_ms)
+void retry_init(struct retry *retry, struct route *route, struct directory_cache *cache,
+                unsigned wait_timeout_ms)
 {
     *retry = (struct retry){
         .route = route,
+        .cache = cache,
         .wait_timeout_ns = wait_timeout_ms * NS_PER_MS,
         .pause_ms = RETRY_MS_MIN,
         .silent_since_ns = now_ns(),

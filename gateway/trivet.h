@@ -105,6 +105,7 @@ struct volume_request {
     void *kept;
     struct volume_request *next, *previous;
     uint64_t started_ns;
+    uint64_t recalls;
 };
 
 struct volume_options {

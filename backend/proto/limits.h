@@ -167,6 +167,9 @@
 #define SILENCE_MS_MAX 1000
 /* What a client subtracts from a grant, for the time from its look at the clock to the cache. */
 #define GRANT_MARGIN_MS 50
+/* Directories whose attributes a client keeps while they are granted: those it works in; 200 bytes
+ * each. */
+#define DIRECTORY_CACHE_ENTRIES 4096
 /* Objects that a plain directory served as a volume remembers: some 64 bytes each. */
 #define LOCAL_OBJECTS_MAX (16 * 1024 * 1024)
 
