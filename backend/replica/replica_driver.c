@@ -198,7 +198,7 @@ static void apply_one(struct replica_driver *driver, struct pending *pending,
     pthread_mutex_lock(&driver->mutex);
     struct replica_event event = {.kind = EVENT_APPLIED, .index = index, .status = status};
     replica_driver_step(driver, &event, finished);
-    if (pending->append) {
+    if (pending->append && pending_find(&driver->ring, index) == pending) {
         pending->status = status;
         pending_drop(&driver->ring, pending, finished);
     }
@@ -211,7 +211,8 @@ static void apply_all(struct replica_driver *driver, struct pending **finished)
         return;
     }
     driver->applying = true;
-    while (!driver->replica.failed && driver->replica.applied < driver->apply_last) {
+    while (!driver->replica.failed && !driver->stopping &&
+           driver->replica.applied < driver->apply_last) {
         struct pending *pending = pending_find(&driver->ring, driver->replica.applied + 1);
         INVARIANT(pending != NULL);
         apply_one(driver, pending, finished);
@@ -303,7 +304,9 @@ int replica_driver_view(struct replica_driver *driver, const struct view *view)
     struct replica_event event = {.kind = EVENT_VIEW, .view = view};
     replica_driver_step(driver, &event, &finished);
     atomic_store(&driver->view_number, view->number);
-    if (driver->replica.role != ROLE_SETTLING && driver->replica.role != ROLE_PRIMARY) {
+    if (driver->replica.role == ROLE_SETTLING || driver->replica.role == ROLE_PRIMARY) {
+        driver->tail_next = driver->tail_last + 1; /* its bytes are what the others get */
+    } else {
         abandon_pending(driver, &finished);
     }
     log_info("brick %s-%u: %s in view %llu", driver->identity.volume_name, driver->identity.brick,
@@ -425,6 +428,9 @@ int replica_driver_new(struct rpc_loop *loop, struct store *store, struct clock 
     replica_init(&driver->replica, driver->identity.brick, driver->incarnation,
                  position.sequenced, committed);
     driver->apply_last = position.sequenced;
+    driver->tail_first = committed + 1;
+    driver->tail_next = committed + 1;
+    driver->tail_last = position.sequenced;
     atomic_store(&driver->committed, committed);
     for (uint32_t i = 0; i < SET_MEMBERS_MAX; i++) {
         driver->peers[i].bytes_free = UINT64_MAX;
@@ -454,7 +460,8 @@ void replica_driver_stop(struct replica_driver *driver)
         driver->peers[i].wanted = false;
         replica_stream_close(driver, i);
     }
-    for (uint64_t i = atomic_load(&driver->committed) + 1; i <= driver->replica.applied; i++) {
+    /* What is being applied just now is finished, and answered so, by the thread that does it. */
+    for (uint64_t i = atomic_load(&driver->committed) + 1; i <= driver->replica.sequenced; i++) {
         struct pending *pending = pending_find(&driver->ring, i);
         if (pending) {
             pending->status = -E_CONNECTION_LOST;

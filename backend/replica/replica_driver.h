@@ -68,6 +68,11 @@ struct replica_driver {
     bool applying;
     bool stopping;
     uint64_t apply_last; /* apply up to here */
+    /* The tail of the log at start, above what was known committed: the process before may have
+     * died with the bytes of its WRITEs unwritten. A backup is sent them again and reports nothing
+     * from tail_next on until then. */
+    uint64_t tail_first, tail_next, tail_last;
+    bool repairing; /* a thread is writing an operation of the tail again */
     uint64_t last_heartbeat_ns;
     uint64_t grace_end_ns; /* until then nothing new is committed: grants of the process before */
     struct peer peers[SET_MEMBERS_MAX];

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "backend/base/check.h"
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
 #include "backend/proto/replica.h"
@@ -35,6 +36,13 @@ static int open_check(struct replica_driver *driver, const replica_open_args *ar
     return driver->replica.role == ROLE_BACKUP && !driver->stopping ? 0 : -E_NOT_SETTLED;
 }
 
+/* Everything up to here is applied, bytes included. With the mutex held. */
+static uint64_t applied_locked(const struct replica_driver *driver)
+{
+    return driver->tail_next <= driver->tail_last ? driver->tail_next - 1
+                                                  : driver->replica.applied;
+}
+
 static uint64_t own_bytes_free(struct replica_driver *driver)
 {
     struct statfs_info info;
@@ -54,7 +62,7 @@ static void serve_open(struct rpc_call *call, void *context)
     pthread_mutex_lock(&driver->mutex);
     reply.status = open_check(driver, &args);
     reply.view = driver->replica.view.number;
-    reply.last_index = driver->replica.applied;
+    reply.last_index = applied_locked(driver);
     pthread_mutex_unlock(&driver->mutex);
     rpc_call_reply(call, (xdrproc_t)xdr_replica_open_reply, &reply, NULL);
 }
@@ -114,6 +122,40 @@ static int append_decode(struct slice arguments, struct append *out_append)
     return rpc_bulk(slice_of(at + 24 + padded, arguments.size - 24 - padded), &out_append->bulk);
 }
 
+/*
+ * Take an operation that the log had at start once more, for its bytes; in order, one at a time.
+ * With the mutex held, but not while the bytes are written. Fails as append_locked does.
+ */
+static int repair_locked(struct replica_driver *driver, const struct append *append,
+                         const struct operation *operation, uint64_t *out_index)
+{
+    if (operation->index > driver->tail_next) {
+        return -E_BAD_MESSAGE; /* an acknowledgement never covers a gap */
+    }
+    if (operation->index == driver->tail_next) {
+        if (driver->repairing) {
+            return -E_NOT_SETTLED; /* a lost stream's last one is still being written */
+        }
+        driver->repairing = true;
+        pthread_mutex_unlock(&driver->mutex);
+        int rc = store_apply(driver->store, operation, append->bulk);
+        pthread_mutex_lock(&driver->mutex);
+        driver->repairing = false;
+        if (rc < 0) {
+            struct pending *finished = NULL;
+            struct replica_event event = {.kind = EVENT_APPLIED, .status = rc};
+            replica_driver_step(driver, &event, &finished);
+            INVARIANT(finished == NULL);
+            return rc;
+        }
+        if (driver->tail_next == operation->index) {
+            driver->tail_next++;
+        }
+    }
+    *out_index = applied_locked(driver);
+    return 1;
+}
+
 /* With the mutex held. Fails: why the operation cannot be taken; 1: the driver has it already and
  * *out_index is what is applied. */
 static int append_locked(struct replica_driver *driver, const struct append *append,
@@ -122,6 +164,13 @@ static int append_locked(struct replica_driver *driver, const struct append *app
 {
     struct pending *pending = NULL;
     uint64_t next = driver->replica.sequenced + 1;
+    if (driver->stopping) {
+        return -E_CONNECTION_LOST;
+    }
+    if (driver->tail_next <= driver->tail_last && driver->replica.role == ROLE_BACKUP &&
+        append->view == driver->replica.view.number && !driver->replica.failed) {
+        return repair_locked(driver, append, operation, out_index);
+    }
     bool takes = driver->replica.role == ROLE_BACKUP && operation->index == next &&
                  append->view == driver->replica.view.number && !driver->replica.failed;
     if (takes) {
@@ -139,7 +188,7 @@ static int append_locked(struct replica_driver *driver, const struct append *app
     struct replica_effects effects;
     if (!takes) { /* a refusal or a repeat: nothing to perform but the answer */
         replica_step(&driver->replica, &event, &effects);
-        *out_index = driver->replica.applied;
+        *out_index = applied_locked(driver);
         if (driver->replica.failed) {
             return -EIO;
         }
@@ -197,7 +246,7 @@ static void serve_heartbeat(struct rpc_call *call, void *context)
                                   .index = args.commit_index};
     replica_driver_step(driver, &event, &finished);
     reply.view = driver->replica.view.number;
-    reply.index = driver->replica.applied;
+    reply.index = applied_locked(driver);
     reply.status = args.view == driver->replica.view.number ? 0 : -E_OLD_VIEW;
     pthread_mutex_unlock(&driver->mutex);
     replica_pump(driver, finished);

@@ -152,6 +152,10 @@ static void heartbeat_answered(struct rpc_reply *reply, void *context)
     pthread_mutex_lock(&stream->driver->mutex);
     stream->driver->peers[stream->member].bytes_free = answer.bytes_free;
     pthread_mutex_unlock(&stream->driver->mutex);
+    /* What a lost stream brought is acknowledged on that one, that is to nobody. */
+    stream_step(stream, (struct replica_event){.kind = EVENT_ACK,
+                                               .index = answer.index,
+                                               .incarnation = answer.incarnation});
 }
 
 static void connection_opened(struct rpc_connection *connection, void *context)

@@ -15,17 +15,40 @@ static uint64_t later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* What a refusal of mutation rests on. */
+static uint64_t depends_attr(const struct replica_driver *driver, const struct attr *attr)
+{
+    return attr->type != OBJECT_NONE ? replica_depends(driver, replica_key_object(&attr->gfid)) : 0;
+}
+
+/* What an answer that changes nothing rests on: the objects and names of the wish, and what was
+ * found under the names (the directory that is not empty, the file that was there). */
 static uint64_t depends_mutation(const struct replica_driver *driver,
-                                 const struct mutation *mutation)
+                                 const struct mutation *mutation, const struct operation *found)
 {
     uint64_t index = replica_depends(driver, replica_key_object(&mutation->object));
     index = later(index, replica_depends(driver, replica_key_object(&mutation->parent)));
     index = later(index, replica_depends(driver, replica_key_object(&mutation->parent2)));
     index =
         later(index, replica_depends(driver, replica_key_name(&mutation->parent, mutation->name)));
-    return later(index,
-                 replica_depends(driver, replica_key_name(&mutation->parent2, mutation->name2)));
+    index = later(index,
+                  replica_depends(driver, replica_key_name(&mutation->parent2, mutation->name2)));
+    index = later(index, depends_attr(driver, &found->object));
+    return later(index, depends_attr(driver, &found->replaced));
+}
+
+/* What the name of a refused removal or rename stands for, where the refusal does not say. */
+static void find_objects(struct store *store, const struct mutation *mutation,
+                         struct operation *found)
+{
+    struct attr parent;
+    if (found->object.type == OBJECT_NONE && mutation->name.size > 0 &&
+        store_lookup(store, &mutation->parent, mutation->name, &found->object, &parent) < 0) {
+        found->object.type = OBJECT_NONE;
+    }
+    if (found->replaced.type == OBJECT_NONE && mutation->name2.size > 0 &&
+        store_lookup(store, &mutation->parent2, mutation->name2, &found->replaced, &parent) < 0) {
+        found->replaced.type = OBJECT_NONE;
+    }
 }
 
 static void ticket_refuse(struct replica_ticket *ticket, int status)
@@ -138,6 +161,39 @@ void replica_grace_tick(struct replica_driver *driver)
 }
 
 /*
+ * True if mutation repeats a WRITE that the process before may have logged and not written, so that
+ * its bytes are here only: it is written once more, where it was decided to be. Nobody has been
+ * told that it was done.
+ */
+static bool tail_write(struct replica_driver *driver, const struct mutation *mutation,
+                       uint64_t index, struct mutation *out_mutation)
+{
+    uint8_t record[OPERATION_SIZE_MAX];
+    size_t size;
+    struct operation operation;
+    if (mutation->kind != MUTATION_WRITE || index < driver->tail_first ||
+        index > driver->tail_last ||
+        store_log_read(driver->store, index, record, sizeof record, &size) < 0 ||
+        operation_decode(slice_of(record, size), &operation) < 0 ||
+        operation.kind != OPERATION_WRITE) {
+        return false;
+    }
+    *out_mutation = *mutation;
+    out_mutation->append = false;
+    out_mutation->offset = operation.offset;
+    return true;
+}
+
+/* The ticket's answer is status, and no attributes. False, as submit_locked returns it. */
+static bool refuse_locked(struct replica_ticket *ticket, int status)
+{
+    ticket->status = status;
+    ticket->refused = (struct operation){.kind = OPERATION_NONE};
+    ticket->waiter.wake = wake_decided;
+    return false;
+}
+
+/*
  * Decide and sequence under the mutex. Returns true if the ticket is taken care of (it waits),
  * false
  * if it is to be completed at once by its waiter's wake.
@@ -147,28 +203,32 @@ static bool submit_locked(struct replica_driver *driver, const struct mutation *
                           bool *out_held, struct pending **finished)
 {
     int known = 0;
+    if (mutation->id.kind == OP_ID_SESSION && mutation->id.slot >= SESSION_SLOTS) {
+        return refuse_locked(ticket, -EINVAL); /* nobody could remember it */
+    }
     enum reply_memory_answer answer =
         reply_memory_find(driver->memory, &mutation->id, &ticket->index, &known);
     if (answer == REPLY_TOO_LATE) {
         known = -E_ID_BELOW_WINDOW;
     }
     if (answer != REPLY_NEW && known < 0) {
-        ticket->status = known;
-        ticket->refused = (struct operation){.kind = OPERATION_NONE};
-        ticket->waiter.wake = wake_decided;
-        return false;
+        struct operation found = {.kind = OPERATION_NONE};
+        find_objects(driver->store, mutation, &found);
+        (void)refuse_locked(ticket, known);
+        return !replica_wait_locked(driver, depends_mutation(driver, mutation, &found),
+                                    &ticket->waiter);
     }
-    if (answer == REPLY_DONE) {
+    struct mutation unwritten;
+    if (answer == REPLY_DONE && tail_write(driver, mutation, ticket->index, &unwritten)) {
+        mutation = &unwritten;
+    } else if (answer == REPLY_DONE) {
         ticket->waiter.wake = wake_repeat;
         return !replica_wait_locked(driver, ticket->index, &ticket->waiter);
     }
     uint64_t index = driver->replica.sequenced + 1;
     struct pending *pending = pending_add(&driver->ring, index);
     if (!pending) {
-        ticket->status = -E_OVERLOADED;
-        ticket->refused = (struct operation){.kind = OPERATION_NONE};
-        ticket->waiter.wake = wake_decided;
-        return false;
+        return refuse_locked(ticket, -E_OVERLOADED);
     }
     struct decision decision = {
         .index = index,
@@ -190,7 +250,10 @@ static bool submit_locked(struct replica_driver *driver, const struct mutation *
             /* An answer that was given stays given: a late duplicate must not take effect. */
             reply_memory_note(driver->memory, &mutation->id, 0, rc);
         }
-        return !replica_wait_locked(driver, depends_mutation(driver, mutation), &ticket->waiter);
+        struct operation found = ticket->refused;
+        find_objects(driver->store, mutation, &found);
+        return !replica_wait_locked(driver, depends_mutation(driver, mutation, &found),
+                                    &ticket->waiter);
     }
     size_t size;
     rc = operation_encode(operation, pending->buffer, sizeof pending->buffer, &size);
