@@ -75,6 +75,7 @@ struct brick_request {
     /* grants: the cells of what the answer shows, as they were before it was gathered */
     uint64_t object_key, name_key;
     uint64_t object_cell, name_cell;
+    bool ungrantable; /* a change of what it shows was under way when it was gathered */
     uint64_t parent_key, parent2_key, parent_cell; /* of a mutation: its index */
 
     /* strings that XDR allocated */
@@ -101,6 +102,8 @@ void brick_submit(struct brick_request *request, struct slice bulk);
 void brick_watch_object(struct brick_request *request, const struct gfid *object);
 void brick_watch_name(struct brick_request *request, const struct gfid *parent,
                       struct slice name);
+/* Index of the last operation that touched something of key. */
+uint64_t brick_cell(const struct brick *brick, uint64_t key);
 /* 1 MiB of the calling thread's own, for gathering; valid until the thread handles another call. */
 uint8_t *brick_scratch(void);
 

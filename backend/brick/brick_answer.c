@@ -38,6 +38,7 @@ struct brick_request *brick_request_new(struct rpc_call *call, struct brick *bri
     request->durable = false;
     request->object_sync = false;
     request->attempts = 0;
+    request->ungrantable = false;
     request->object_key = 0;
     request->name_key = 0;
     request->parent_key = 0;
@@ -94,16 +95,30 @@ uint8_t *brick_scratch(void)
 
 /* ---- grants -------------------------------------------------------------------------------- */
 
-static uint64_t cell(const struct brick *brick, uint64_t key)
+uint64_t brick_cell(const struct brick *brick, uint64_t key)
 {
     return atomic_load(&brick->driver->depends[key & (DEPENDENCY_CELLS - 1)]);
+}
+
+/*
+ * Note the cell of key before what it stands for is gathered. A change whose index is not committed
+ * may have marked the cell and not yet be in the index, or be in the index and not yet in the tree:
+ * what is gathered then may be of before it, and nobody would take it back.
+ */
+static uint64_t watch(struct brick_request *request, uint64_t key)
+{
+    uint64_t seen = brick_cell(request->brick, key);
+    if (seen > atomic_load(&request->brick->driver->committed)) {
+        request->ungrantable = true;
+    }
+    return seen;
 }
 
 void brick_watch_object(struct brick_request *request, const struct gfid *object)
 {
     if (request->client->wants_grants) {
         request->object_key = replica_key_object(object);
-        request->object_cell = cell(request->brick, request->object_key);
+        request->object_cell = watch(request, request->object_key);
     }
 }
 
@@ -112,7 +127,7 @@ void brick_watch_name(struct brick_request *request, const struct gfid *parent,
 {
     if (request->client->wants_grants) {
         request->name_key = replica_key_name(parent, name);
-        request->name_cell = cell(request->brick, request->name_key);
+        request->name_cell = watch(request, request->name_key);
     }
 }
 
@@ -121,7 +136,8 @@ static bool grant(struct brick_request *request, uint64_t key, uint64_t seen)
 {
     struct brick *brick = request->brick;
     return seen <= atomic_load(&brick->driver->committed) &&
-           grants_give(brick->grants, request->client->client, key) && cell(brick, key) == seen;
+           grants_give(brick->grants, request->client->client, key) &&
+           brick_cell(brick, key) == seen;
 }
 
 static uint32_t grant_all(struct brick_request *request)
@@ -151,7 +167,7 @@ void brick_send(struct brick_request *request)
 {
     struct reply *reply = &request->reply;
     reply->view = request->view;
-    if ((request->object_key || request->name_key) &&
+    if ((request->object_key || request->name_key) && !request->ungrantable &&
         (reply->status == 0 || reply->status == -ENOENT)) {
         reply->grant_ms = grant_all(request);
     }

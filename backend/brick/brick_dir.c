@@ -91,13 +91,20 @@ void brick_readdir(struct rpc_call *call, void *context)
         brick_refuse(request, -E_BAD_COOKIE);
         return;
     }
+    uint64_t directory = replica_key_object(&args.object);
+    brick_watch_object(request, &args.object);
     reply->status = buffer ? gather(request, buffer) : -ENOMEM;
     if (reply->status == 0 && args.with_attr && request->client->wants_grants &&
         grant_entries(request, reply->data)) {
         reply->status = gather(request, buffer);
-        reply->grant_ms = reply->status == 0 ? GRANT_MS_MAX : 0;
+        /* Only the entries of the first gathering were granted: no name may have come since. */
+        if (reply->status == 0 && !request->ungrantable &&
+            brick_cell(brick, directory) == request->object_cell) {
+            reply->grant_ms = GRANT_MS_MAX;
+        }
     }
-    uint64_t index = replica_depends(brick->driver, replica_key_object(&args.object));
+    request->object_key = 0; /* what is granted, is */
+    uint64_t index = replica_depends(brick->driver, directory);
     if (reply->status == 0 && args.with_attr) {
         uint64_t entries = depends_entries(brick->driver, reply->data);
         index = entries > index ? entries : index;

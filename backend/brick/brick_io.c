@@ -11,6 +11,8 @@
 
 /* How often a read that meets a change under way is gathered anew. */
 #define READ_ATTEMPTS_MAX 100
+/* After this many it is answered without attributes: writers may never leave a gap. */
+#define READ_ATTR_ATTEMPTS_MAX 3
 
 static void read_gather(struct brick_request *request, bool no_wait);
 
@@ -56,7 +58,8 @@ static int read_plan(struct brick_request *request, uint32_t *out_count)
 /*
  * Attributes come from the index, bytes from the tree, which follows a moment later. Fewer bytes
  * than the size promises mean that an operation is under way: the read waits for it and begins
- * again.
+ * again. So it does if the attributes are of an operation that was not committed when it began, as
+ * the bytes may be of before it: whoever kept both would take the old bytes for the new.
  */
 static void read_gather(struct brick_request *request, bool no_wait)
 {
@@ -64,6 +67,9 @@ static void read_gather(struct brick_request *request, bool no_wait)
     struct reply *reply = &request->reply;
     uint8_t *bytes = brick_scratch();
     uint32_t wanted = 0, count = 0;
+    uint64_t committed_before = atomic_load(&brick->driver->committed);
+    request->ungrantable = false;
+    brick_watch_object(request, &request->object);
     reply->status = bytes ? read_plan(request, &wanted) : -ENOMEM;
     if (reply->status == 0 && wanted > 0) {
         reply->status = store_read(brick->store, &request->object, request->offset, wanted,
@@ -73,6 +79,7 @@ static void read_gather(struct brick_request *request, bool no_wait)
         rpc_offload(brick->loop, read_on_worker, request);
         return;
     }
+    bool is_mixed = false;
     uint64_t index = replica_depends(brick->driver, replica_key_object(&request->object));
     if (reply->status == -EAGAIN) {
         reply->status = 0; /* sequenced, and about to be made */
@@ -88,8 +95,22 @@ static void read_gather(struct brick_request *request, bool no_wait)
         }
         return;
     }
+    if (reply->status == 0 && reply->object.change > committed_before) {
+        if (++request->attempts <= READ_ATTR_ATTEMPTS_MAX) {
+            request->waiter.wake = read_again;
+            if (replica_wait(brick->driver, reply->object.change, &request->waiter)) {
+                read_gather(request, no_wait);
+            }
+            return;
+        }
+        request->ungrantable = true;
+        is_mixed = true;
+    }
     reply->count = count;
     reply->eof = request->offset + count >= reply->object.size;
+    if (is_mixed) {
+        reply->object.type = OBJECT_NONE;
+    }
     reply->data = slice_of(bytes, count);
     reply->verifier = atomic_load(&brick->driver->verifier);
     atomic_fetch_add_explicit(&brick->bytes_read, count, memory_order_relaxed);
@@ -114,7 +135,6 @@ void brick_read(struct rpc_call *call, void *context)
     request->object = args.object;
     request->offset = args.offset;
     request->count = args.count < IO_SIZE_MAX ? args.count : IO_SIZE_MAX;
-    brick_watch_object(request, &args.object);
     read_gather(request, true);
 }
 

@@ -92,7 +92,11 @@ void brick_lookup(struct rpc_call *call, void *context)
             replica_depends(brick->driver, replica_key_object(&reply->object.gfid));
         index = object > index ? object : index;
     }
-    if (reply->parent.type != OBJECT_NONE &&
+    if (reply->status < 0 && reply->status != -ENOENT) {
+        /* A refusal shows the directory itself: that it is gone, or whom it lets in. */
+        uint64_t parent = replica_depends(brick->driver, replica_key_object(&args.parent));
+        index = parent > index ? parent : index;
+    } else if (reply->parent.type != OBJECT_NONE &&
         replica_depends(brick->driver, replica_key_object(&reply->parent.gfid)) != 0) {
         reply->parent.type = OBJECT_NONE; /* not worth a wait: what is in it changes all the time */
     }
