@@ -15,18 +15,34 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 #include <nfsc/libnfs.h>
 
-enum { IN_FLIGHT = 8, URL_SIZE = 2048 };
+enum { IN_FLIGHT = 8, URL_SIZE = 2048, AGAIN_MS = 50, PATIENCE_MS = 30000 };
 
 struct nfs_way {
     struct way way;
     struct nfs_context *nfs;
+    unsigned waited_ms; /* since the server last did what it was asked to */
 };
 
 static struct nfs_context *nfs_of(struct way *way)
 {
     return ((struct nfs_way *)way)->nfs;
+}
+
+/* "Try again later", NFS3ERR_JUKEBOX, libnfs hands to its caller; a kernel's client would try
+ * again. */
+static bool try_again(struct way *way, int status)
+{
+    struct nfs_way *nfs = (struct nfs_way *)way;
+    if (status != -EAGAIN || nfs->waited_ms >= PATIENCE_MS) {
+        nfs->waited_ms = 0;
+        return false;
+    }
+    nfs->waited_ms += AGAIN_MS;
+    usleep(AGAIN_MS * 1000);
+    return true;
 }
 
 static struct nfsfh *handle_of(struct way_file *file)
@@ -49,18 +65,29 @@ static const char *nfs_way_error(struct way *way, int status)
 
 static int nfs_way_make_directory(struct way *way, const char *path)
 {
-    return nfs_mkdir2(nfs_of(way), path, 0755);
+    int status;
+    do {
+        status = nfs_mkdir2(nfs_of(way), path, 0755);
+    } while (try_again(way, status));
+    return status;
 }
 
 static int nfs_way_remove_directory(struct way *way, const char *path)
 {
-    return nfs_rmdir(nfs_of(way), path);
+    int status;
+    do {
+        status = nfs_rmdir(nfs_of(way), path);
+    } while (try_again(way, status));
+    return status;
 }
 
 static int nfs_way_stat(struct way *way, const char *path, struct way_attr *out_attr)
 {
     struct nfs_stat_64 stat;
-    int status = nfs_lstat64(nfs_of(way), path, &stat);
+    int status;
+    do {
+        status = nfs_lstat64(nfs_of(way), path, &stat);
+    } while (try_again(way, status));
     if (status) {
         return status;
     }
@@ -89,7 +116,10 @@ static uint32_t mode_of_entry(const struct nfsdirent *entry)
 static int nfs_way_list(struct way *way, const char *path, way_each *each, void *context)
 {
     struct nfsdir *directory;
-    int status = nfs_opendir(nfs_of(way), path, &directory);
+    int status;
+    do {
+        status = nfs_opendir(nfs_of(way), path, &directory);
+    } while (try_again(way, status));
     if (status) {
         return status;
     }
@@ -115,28 +145,65 @@ static int nfs_way_list(struct way *way, const char *path, way_each *each, void 
 
 static int nfs_way_rename(struct way *way, const char *from, const char *to)
 {
-    return nfs_rename(nfs_of(way), from, to);
+    int status;
+    do {
+        status = nfs_rename(nfs_of(way), from, to);
+    } while (try_again(way, status));
+    return status;
 }
 
 static int nfs_way_unlink(struct way *way, const char *path)
 {
-    return nfs_unlink(nfs_of(way), path);
+    int status;
+    do {
+        status = nfs_unlink(nfs_of(way), path);
+    } while (try_again(way, status));
+    return status;
 }
 
 static int nfs_way_symlink(struct way *way, const char *target, const char *path)
 {
-    return nfs_symlink(nfs_of(way), target, path);
+    int status;
+    do {
+        status = nfs_symlink(nfs_of(way), target, path);
+    } while (try_again(way, status));
+    return status;
 }
 
 static int nfs_way_readlink(struct way *way, const char *path, char *buffer, size_t size)
 {
-    return nfs_readlink(nfs_of(way), path, buffer, (int)size);
+    int status;
+    do {
+        status = nfs_readlink(nfs_of(way), path, buffer, (int)size);
+    } while (try_again(way, status));
+    return status;
 }
 
 static int nfs_way_set_mtime(struct way *way, const char *path, uint64_t seconds)
 {
     struct timeval times[2] = {{.tv_sec = (time_t)seconds}, {.tv_sec = (time_t)seconds}};
-    return nfs_lutimes(nfs_of(way), path, times);
+    int status;
+    do {
+        status = nfs_lutimes(nfs_of(way), path, times);
+    } while (try_again(way, status));
+    return status;
+}
+
+static int open_once(struct nfs_context *nfs, const char *path, enum way_open_how how, int mode,
+                     struct nfsfh **out_handle)
+{
+    switch (how) {
+    case WAY_READ:
+        return nfs_open(nfs, path, O_RDONLY, out_handle);
+    case WAY_UPDATE:
+        return nfs_open(nfs, path, O_RDWR, out_handle);
+    case WAY_CREATE:
+        return nfs_create(nfs, path, O_CREAT | O_EXCL | O_WRONLY, mode, out_handle);
+    case WAY_REPLACE:
+        return nfs_create(nfs, path, O_CREAT | O_TRUNC | O_RDWR, mode, out_handle);
+    default:
+        return -EINVAL;
+    }
 }
 
 static int nfs_way_open(struct way *way, const char *path, enum way_open_how how, uint32_t mode,
@@ -144,23 +211,9 @@ static int nfs_way_open(struct way *way, const char *path, enum way_open_how how
 {
     struct nfsfh *handle = NULL;
     int status;
-    switch (how) {
-    case WAY_READ:
-        status = nfs_open(nfs_of(way), path, O_RDONLY, &handle);
-        break;
-    case WAY_UPDATE:
-        status = nfs_open(nfs_of(way), path, O_RDWR, &handle);
-        break;
-    case WAY_CREATE:
-        status = nfs_create(nfs_of(way), path, O_CREAT | O_EXCL | O_WRONLY, (int)mode, &handle);
-        break;
-    case WAY_REPLACE:
-        status = nfs_create(nfs_of(way), path, O_CREAT | O_TRUNC | O_RDWR, (int)mode, &handle);
-        break;
-    default:
-        status = -EINVAL;
-        break;
-    }
+    do {
+        status = open_once(nfs_of(way), path, how, (int)mode, &handle);
+    } while (try_again(way, status));
     *out_file = (struct way_file *)handle;
     return status;
 }
@@ -168,18 +221,30 @@ static int nfs_way_open(struct way *way, const char *path, enum way_open_how how
 static int nfs_way_read(struct way *way, struct way_file *file, uint64_t offset, void *data,
                         uint32_t count)
 {
-    return nfs_pread(nfs_of(way), handle_of(file), offset, count, data);
+    int status;
+    do {
+        status = nfs_pread(nfs_of(way), handle_of(file), offset, count, data);
+    } while (try_again(way, status));
+    return status;
 }
 
 static int nfs_way_write(struct way *way, struct way_file *file, uint64_t offset, const void *data,
                          uint32_t count)
 {
-    return nfs_pwrite(nfs_of(way), handle_of(file), offset, count, data);
+    int status;
+    do {
+        status = nfs_pwrite(nfs_of(way), handle_of(file), offset, count, data);
+    } while (try_again(way, status));
+    return status;
 }
 
 static int nfs_way_sync(struct way *way, struct way_file *file)
 {
-    return nfs_fsync(nfs_of(way), handle_of(file));
+    int status;
+    do {
+        status = nfs_fsync(nfs_of(way), handle_of(file));
+    } while (try_again(way, status));
+    return status;
 }
 
 static int nfs_way_close_file(struct way *way, struct way_file *file)

@@ -224,7 +224,7 @@ cluster_finish()
     FINISHED=1
 }
 
-# The trap. Order: what is stopped goes on, mounts, daemons, directory.
+# The trap. Daemons, mounts, then what they said, and the directory: nothing here may wait for a volume.
 cluster_end()
 {
     local status=$? pids log
@@ -232,15 +232,15 @@ cluster_end()
         echo "FAILED: the test ended before cluster_finish" >&2
         status=1
     fi
+    pids=$(daemon_pids)
+    [ -z "$pids" ] || xargs kill -9 <<<"$pids"
+    ! is_mounted || umount -l "$MNT"
     if [ "$status" != 0 ]; then
-        find "$WORK" -name '*.log' -size +0 2>/dev/null | grep -v '/b[123]/' | while read -r log; do
+        find "$LOGS" "$STATE" "$RUN" -name '*.log' -size +0 | while read -r log; do
             printf -- '---- end of %s\n' "$log"
             tail -n 15 "$log"
         done
     fi
-    pids=$(daemon_pids)
-    [ -z "$pids" ] || xargs kill -9 <<<"$pids"
-    ! is_mounted || umount -l "$MNT"
     rm -rf --one-file-system "$WORK"
     exit "$status"
 }
