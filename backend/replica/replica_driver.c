@@ -282,6 +282,20 @@ static uint64_t verifier_of(const struct store_identity *identity, uint64_t epoc
     return XXH3_64bits_withSeed(identity->volume.bytes, VOLUME_ID_SIZE, epoch);
 }
 
+/*
+ * True if this member leads in view and another led before: what that one granted ends by itself
+ * only, since this one does not know who holds it.
+ */
+static bool takes_over(struct replica_driver *driver, const struct view *view)
+{
+    struct view before = driver->replica.view;
+    if (before.number == 0 && store_view_get(driver->store, &before) < 0) {
+        return false;
+    }
+    return before.number > 0 && view->members[view->primary].brick == driver->identity.brick &&
+           before.members[before.primary].brick != driver->identity.brick;
+}
+
 int replica_driver_view(struct replica_driver *driver, const struct view *view)
 {
     struct pending *finished = NULL;
@@ -289,6 +303,9 @@ int replica_driver_view(struct replica_driver *driver, const struct view *view)
     if (view->number <= driver->replica.view.number || driver->stopping) {
         pthread_mutex_unlock(&driver->mutex);
         return 0;
+    }
+    if (takes_over(driver, view)) {
+        replica_grace_locked(driver, GRANT_MS_MAX);
     }
     /* Durable before it is acted in: a brick that comes back must know the latest view it was in.
      * */

@@ -182,6 +182,7 @@ void replica_driver_step(struct replica_driver *driver, const struct replica_eve
 /* Without the mutex: send, apply, answer. Consumes finished. */
 void replica_pump(struct replica_driver *driver, struct pending *finished);
 /* replica_submit.c */
+void replica_grace_locked(struct replica_driver *driver, unsigned ms);
 void replica_grace_tick(struct replica_driver *driver);
 /* replica_read.c: mark what operation touches; wait with the mutex held. */
 void replica_depend_operation(struct replica_driver *driver, const struct operation *operation);

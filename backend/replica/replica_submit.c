@@ -137,13 +137,19 @@ void replica_release(struct replica_driver *driver, uint64_t index)
     replica_pump(driver, finished);
 }
 
-void replica_grace(struct replica_driver *driver, unsigned ms)
+void replica_grace_locked(struct replica_driver *driver, unsigned ms)
 {
     struct pending *finished = NULL;
-    AUTO_LOCK(&driver->mutex);
-    driver->grace_end_ns = clock_monotonic_ns(driver->clock) + ms * NS_PER_MS;
+    uint64_t end_ns = clock_monotonic_ns(driver->clock) + ms * NS_PER_MS;
+    driver->grace_end_ns = later(driver->grace_end_ns, end_ns);
     hold_lowest(driver, &finished);
-    INVARIANT(finished == NULL);
+    INVARIANT(finished == NULL); /* holding finishes nothing */
+}
+
+void replica_grace(struct replica_driver *driver, unsigned ms)
+{
+    AUTO_LOCK(&driver->mutex);
+    replica_grace_locked(driver, ms);
 }
 
 void replica_grace_tick(struct replica_driver *driver)

@@ -78,6 +78,11 @@ void store_hooks_fail(struct store_hooks *hooks, int apply_status, int sync_stat
 
 static void hold_while(struct store_hooks *hooks, const bool *held)
 {
+    unsigned jitter_us = atomic_load(&hooks->jitter_us);
+    if (jitter_us > 0) {
+        long ns = (long)(random_id() % jitter_us) * 1000;
+        (void)nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
+    }
     AUTO_LOCK(&hooks->mutex);
     hooks->blocked++;
     while (*held) {
@@ -346,6 +351,7 @@ static void member_run(struct brick_member *member, uint32_t number)
     struct brick *brick = &member->brick;
     *brick = (struct brick){.store = member_store(member, number)};
     store_identity(brick->store, &brick->identity);
+    pthread_mutex_init(&brick->sessions_mutex, NULL);
     must(rpc_loop_new(LOOP_THREADS, WORKER_THREADS, &brick->loop), "loop");
     must(
         replica_driver_new(brick->loop, brick->store, clock_real(), failed, member, &brick->driver),
@@ -395,6 +401,7 @@ void brick_member_close(struct brick_member *member)
     replica_driver_free(brick->driver);
     rpc_loop_free(brick->loop);
     store_close(brick->store);
+    pthread_mutex_destroy(&brick->sessions_mutex);
 }
 
 /* ---- the set --------------------------------------------------------------------------------- */

@@ -22,11 +22,12 @@
 struct store_hooks {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
-    bool holds_apply;    /* apply waits */
-    bool holds_sequence; /* sequence waits, and with it the driver's mutex */
-    unsigned blocked;    /* threads that wait */
-    int apply_status;    /* not 0: what apply fails with, without doing anything */
-    int sync_status;     /* the same for sync, once */
+    bool holds_apply;           /* apply waits */
+    bool holds_sequence;        /* sequence waits, and with it the driver's mutex */
+    unsigned blocked;           /* threads that wait */
+    int apply_status;           /* not 0: what apply fails with, without doing anything */
+    int sync_status;            /* the same for sync, once */
+    _Atomic unsigned jitter_us; /* sequence and apply take up to so much longer */
     _Atomic unsigned syncs, log_syncs, applied;
 };
 
