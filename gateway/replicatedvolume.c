@@ -21,7 +21,7 @@ struct replicated_volume {
     struct rpc_loop *loop;
     struct route route;
     struct retry retry;
-    struct directory_cache cache;
+    struct object_cache cache;
     void (*recall)(void *context, const struct gfid *object, const struct gfid *parent,
                    struct slice name);
     void *recall_context;
@@ -43,7 +43,7 @@ static void recall_run(void *context)
 {
     struct recall *recall = context;
     struct replicated_volume *volume = recall->volume;
-    directory_cache_recall(&volume->cache, &recall->arguments.object);
+    object_cache_recall(&volume->cache, &recall->arguments.object);
     volume->recall(volume->recall_context, &recall->arguments.object, &recall->arguments.parent,
                    slice_text(recall->arguments.name));
     (void)__atomic_fetch_add(&volume->recalls, 1, __ATOMIC_RELAXED);
@@ -79,12 +79,8 @@ static const struct rpc_procedure recall_procedures[] = {
 static void replicated_submit(struct volume *volume, struct volume_request *request)
 {
     struct replicated_volume *replicated = (struct replicated_volume *)volume;
-    request->recalls = directory_cache_recalls(&replicated->cache);
-    struct reply reply = {.status = 0};
-    if (request->op == VOLUME_GETATTR &&
-        directory_cache_find(&replicated->cache, &request->object,
-                             clock_monotonic_ns(clock_real()), &reply.object, &reply.grant_ms)) {
-        request->reply = reply;
+    object_cache_begin(&replicated->cache, request);
+    if (object_cache_answer(&replicated->cache, request, clock_monotonic_ns(clock_real()))) {
         volume_complete(request);
         return;
     }
@@ -137,7 +133,7 @@ static void replicated_close(struct volume *volume)
     retry_cancel_all(&replicated->retry, -EINTR);
     retry_release(&replicated->retry);
     route_release(&replicated->route);
-    directory_cache_release(&replicated->cache);
+    object_cache_release(&replicated->cache);
     replicated_free(replicated);
 }
 
@@ -242,7 +238,7 @@ int replicated_volume_open(const char *hosts, const char *name,
         replicated_free(replicated);
         return status;
     }
-    directory_cache_init(&replicated->cache, options->recall != NULL);
+    object_cache_init(&replicated->cache, options->recall != NULL);
     retry_init(&replicated->retry, &replicated->route, &replicated->cache,
                options->wait_timeout_ms);
     status = start(replicated, options, out_error, size);

@@ -427,7 +427,7 @@ static void complete(struct retry *retry, struct volume_request *request,
         return;
     }
     request->reply = *reply;
-    directory_cache_learn(retry->cache, request, request->recalls, sent_ns);
+    object_cache_learn(retry->cache, request, sent_ns);
     request->reply.grant_ms = wants_grants ? grant_left(reply->grant_ms, sent_ns) : 0;
     if (request->keep && reply->data.size) {
         request->kept = rpc_reply_keep(message);
@@ -467,10 +467,9 @@ static struct volume_request *try_give_up(struct retry *retry, struct attempt *a
     return give_up(retry, attempt, status);
 }
 
-/* Whether it took effect is not known, so nothing is that it may have changed. */
 static void complete_unknown(struct retry *retry, struct volume_request *request)
 {
-    directory_cache_learn(retry->cache, request, request->recalls, 0);
+    object_cache_unknown(retry->cache, request, now_ns());
     volume_complete(request);
 }
 
@@ -565,7 +564,7 @@ bool retry_answers(const struct retry *retry)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void retry_init(struct retry *retry, struct route *route, struct directory_cache *cache,
+void retry_init(struct retry *retry, struct route *route, struct object_cache *cache,
                 unsigned wait_timeout_ms)
 {
     *retry = (struct retry){

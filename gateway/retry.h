@@ -17,7 +17,7 @@
 #ifndef TRIVET_GATEWAY_RETRY_H
 #define TRIVET_GATEWAY_RETRY_H
 
-#include "gateway/directory_cache.h"
+#include "gateway/object_cache.h"
 #include "gateway/route.h"
 #include "gateway/trivet.h"
 
@@ -30,7 +30,7 @@ struct attempt_list {
 /* Guarded by route->lock. Requests are linked in the order of their start. */
 struct retry {
     struct route *route;
-    struct directory_cache *cache; /* learns from every answer */
+    struct object_cache *cache; /* learns from every answer */
     uint64_t wait_timeout_ns; /* 0: forever */
     struct volume_request *first, *last;
     struct attempt_list waiting;  /* to be sent when the primary is ready */
@@ -49,7 +49,7 @@ struct retry {
     bool answers; /* also read without the lock, atomically */
 };
 
-void retry_init(struct retry *retry, struct route *route, struct directory_cache *cache,
+void retry_init(struct retry *retry, struct route *route, struct object_cache *cache,
                 unsigned wait_timeout_ms);
 /* After the loop has stopped; every request has completed. */
 void retry_release(struct retry *retry);

@@ -105,7 +105,7 @@ struct volume_request {
     void *kept;
     struct volume_request *next, *previous;
     uint64_t started_ns;
-    uint64_t recalls;
+    uint64_t recalls, generation, generation2;
 };
 
 struct volume_options {

@@ -167,9 +167,13 @@
 #define SILENCE_MS_MAX 1000
 /* What a client subtracts from a grant, for the time from its look at the clock to the cache. */
 #define GRANT_MARGIN_MS 50
-/* Directories whose attributes a client keeps while they are granted: those it works in; 200 bytes
- * each. */
-#define DIRECTORY_CACHE_ENTRIES 4096
+/* Objects whose attributes a client keeps while they are granted: those that it works with in two
+ * seconds; some 250 bytes each. */
+#define OBJECT_CACHE_SLOTS 16384
+/* Largest file whose bytes it keeps with them, and bytes in sum: what programs write and read again
+ * at once. */
+#define OBJECT_CACHE_FILE_MAX (64 * 1024)
+#define OBJECT_CACHE_DATA_MAX (64 * 1024 * 1024)
 /* Objects that a plain directory served as a volume remembers: some 64 bytes each. */
 #define LOCAL_OBJECTS_MAX (16 * 1024 * 1024)
 
