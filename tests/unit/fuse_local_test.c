@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -887,6 +888,12 @@ int main(void)
     struct sigaction action = {.sa_handler = watchdog};
     sigaction(SIGALRM, &action, NULL);
     alarm(WATCHDOG_SECONDS);
+    /* Mounts of its own: a name space that another program makes meanwhile would keep a copy, and
+     * with it the mount. */
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
+        perror("a mount name space");
+        return 1;
+    }
     if (!work_begin()) {
         perror("a temporary directory");
         return 1;
