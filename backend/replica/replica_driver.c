@@ -198,11 +198,23 @@ static void apply_one(struct replica_driver *driver, struct pending *pending,
     pthread_mutex_lock(&driver->mutex);
     struct replica_event event = {.kind = EVENT_APPLIED, .index = index, .status = status};
     replica_driver_step(driver, &event, finished);
-    if (pending->append && pending_find(&driver->ring, index) == pending) {
+    if (pending->append) {
         pending->status = status;
         pending_drop(&driver->ring, pending, finished);
     }
     pending_put(pending, finished);
+}
+
+/* Nobody will know here whether these are committed. */
+static void give_back_pending(struct replica_driver *driver, struct pending **finished)
+{
+    for (uint64_t i = atomic_load(&driver->committed) + 1; i <= driver->replica.sequenced; i++) {
+        struct pending *pending = pending_find(&driver->ring, i);
+        if (pending) {
+            pending->status = -E_CONNECTION_LOST;
+            pending_drop(&driver->ring, pending, finished);
+        }
+    }
 }
 
 static void apply_all(struct replica_driver *driver, struct pending **finished)
@@ -211,13 +223,15 @@ static void apply_all(struct replica_driver *driver, struct pending **finished)
         return;
     }
     driver->applying = true;
-    while (!driver->replica.failed && !driver->stopping &&
-           driver->replica.applied < driver->apply_last) {
+    while (!driver->replica.failed && driver->replica.applied < driver->apply_last) {
         struct pending *pending = pending_find(&driver->ring, driver->replica.applied + 1);
         INVARIANT(pending != NULL);
         apply_one(driver, pending, finished);
     }
     driver->applying = false;
+    if (driver->stopping) {
+        give_back_pending(driver, finished);
+    }
 }
 
 static void wake_all(struct pending *pending)
@@ -469,7 +483,6 @@ int replica_driver_new(struct rpc_loop *loop, struct store *store, struct clock 
 
 void replica_driver_stop(struct replica_driver *driver)
 {
-    struct pending *finished = NULL;
     pthread_mutex_lock(&driver->mutex);
     driver->stopping = true;
     atomic_store(&driver->serving_view, 0);
@@ -477,16 +490,9 @@ void replica_driver_stop(struct replica_driver *driver)
         driver->peers[i].wanted = false;
         replica_stream_close(driver, i);
     }
-    /* What is being applied just now is finished, and answered so, by the thread that does it. */
-    for (uint64_t i = atomic_load(&driver->committed) + 1; i <= driver->replica.sequenced; i++) {
-        struct pending *pending = pending_find(&driver->ring, i);
-        if (pending) {
-            pending->status = -E_CONNECTION_LOST;
-            pending_drop(&driver->ring, pending, &finished);
-        }
-    }
     pthread_mutex_unlock(&driver->mutex);
-    replica_pump(driver, finished);
+    /* What was sequenced is applied first, here or by the thread that does so just now. */
+    replica_pump(driver, NULL);
 }
 
 void replica_driver_free(struct replica_driver *driver)

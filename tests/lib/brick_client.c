@@ -12,6 +12,7 @@
 #include "backend/base/random.h"
 #include "backend/base/scope.h"
 #include "tests/lib/brick_set.h"
+#include "tests/lib/store_fixture.h"
 
 static const xdrproc_t encoders[] = {
     [BRICK_GETATTR] = (xdrproc_t)xdr_brick_getattr_args,
@@ -174,8 +175,7 @@ int client_open(struct test_client *client, struct brick_set *set, unsigned memb
                 bool wants_grants)
 {
     client_dial(client, set, member);
-    struct store_identity identity;
-    store_identity(set->members[member].brick.store, &identity);
+    struct store_identity identity = test_identity(member);
     struct brick_hello hello = {.level = PROTOCOL_LEVEL,
                                 .volume = identity.volume,
                                 .client = client->id,
@@ -214,7 +214,8 @@ struct op_id client_op_id(struct test_client *client)
 
 brick_target client_target(const struct test_client *client)
 {
-    return (brick_target){.set = client->set->view.set, .view = client->set->view.number};
+    return (brick_target){.set = client->set->view.set,
+                          .view = __atomic_load_n(&client->set->view.number, __ATOMIC_SEQ_CST)};
 }
 
 /* ---- calls ------------------------------------------------------------------------------------

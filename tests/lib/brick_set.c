@@ -5,9 +5,13 @@
  */
 #include "tests/lib/brick_set.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
@@ -44,218 +48,6 @@ bool test_wait(bool (*condition)(void *context), void *context, unsigned ms)
         (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
     return true;
-}
-
-/* ---- stores that a test can hold back ---------------------------------------------------------
- */
-
-struct hooked_store {
-    struct store store;
-    struct store_ops ops;
-    struct store *inner;
-    struct store_hooks *hooks;
-};
-
-static struct hooked_store *hooked_of(struct store *store)
-{
-    return (struct hooked_store *)store;
-}
-
-void store_hooks_hold(struct store_hooks *hooks, bool apply, bool sequence)
-{
-    AUTO_LOCK(&hooks->mutex);
-    hooks->holds_apply = apply;
-    hooks->holds_sequence = sequence;
-    pthread_cond_broadcast(&hooks->changed);
-}
-
-void store_hooks_fail(struct store_hooks *hooks, int apply_status, int sync_status)
-{
-    AUTO_LOCK(&hooks->mutex);
-    hooks->apply_status = apply_status;
-    hooks->sync_status = sync_status;
-}
-
-static void hold_while(struct store_hooks *hooks, const bool *held)
-{
-    unsigned jitter_us = atomic_load(&hooks->jitter_us);
-    if (jitter_us > 0) {
-        long ns = (long)(random_id() % jitter_us) * 1000;
-        (void)nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
-    }
-    AUTO_LOCK(&hooks->mutex);
-    hooks->blocked++;
-    while (*held) {
-        pthread_cond_wait(&hooks->changed, &hooks->mutex);
-    }
-    hooks->blocked--;
-}
-
-struct blocked_wait {
-    struct store_hooks *hooks;
-    unsigned count;
-};
-
-static bool is_blocked(void *context)
-{
-    const struct blocked_wait *wait = context;
-    AUTO_LOCK(&wait->hooks->mutex);
-    return wait->hooks->blocked >= wait->count;
-}
-
-bool store_hooks_wait_blocked(struct store_hooks *hooks, unsigned count)
-{
-    struct blocked_wait wait = {.hooks = hooks, .count = count};
-    return test_wait(is_blocked, &wait, BRICK_SET_WAIT_MS);
-}
-
-static int hooked_getattr(struct store *store, const struct gfid *object, struct attr *out_attr)
-{
-    return store_getattr(hooked_of(store)->inner, object, out_attr);
-}
-
-static int hooked_lookup(struct store *store, const struct gfid *parent, struct slice name,
-                         struct attr *out_child, struct attr *out_parent)
-{
-    return store_lookup(hooked_of(store)->inner, parent, name, out_child, out_parent);
-}
-
-static int hooked_readlink(struct store *store, const struct gfid *object, char *buffer,
-                           size_t size, size_t *out_size)
-{
-    return store_readlink(hooked_of(store)->inner, object, buffer, size, out_size);
-}
-
-static int hooked_read(struct store *store, const struct gfid *object, uint64_t offset,
-                       uint32_t count, bool no_wait, uint8_t *buffer, uint32_t *out_count)
-{
-    return store_read(hooked_of(store)->inner, object, offset, count, no_wait, buffer, out_count);
-}
-
-static int hooked_sync(struct store *store, const struct gfid *object)
-{
-    struct store_hooks *hooks = hooked_of(store)->hooks;
-    atomic_fetch_add(object ? &hooks->syncs : &hooks->log_syncs, 1);
-    int status;
-    {
-        AUTO_LOCK(&hooks->mutex);
-        status = hooks->sync_status;
-        hooks->sync_status = 0;
-    }
-    return status ? status : store_sync(hooked_of(store)->inner, object);
-}
-
-static int hooked_readdir(struct store *store, const struct gfid *directory, uint64_t cookie,
-                          bool with_attr, uint8_t *buffer, size_t size, size_t *out_size,
-                          bool *out_eof)
-{
-    return store_readdir(hooked_of(store)->inner, directory, cookie, with_attr, buffer, size,
-                         out_size, out_eof);
-}
-
-static int hooked_statfs(struct store *store, struct statfs_info *out_info)
-{
-    return store_statfs(hooked_of(store)->inner, out_info);
-}
-
-static int hooked_decide(struct store *store, const struct mutation *mutation,
-                         const struct decision *decision, struct operation *out_operation)
-{
-    return store_decide(hooked_of(store)->inner, mutation, decision, out_operation);
-}
-
-static int hooked_sequence(struct store *store, const struct operation *operation,
-                           struct slice record)
-{
-    struct store_hooks *hooks = hooked_of(store)->hooks;
-    hold_while(hooks, &hooks->holds_sequence);
-    return store_sequence(hooked_of(store)->inner, operation, record);
-}
-
-static int hooked_apply(struct store *store, const struct operation *operation, struct slice bulk)
-{
-    struct store_hooks *hooks = hooked_of(store)->hooks;
-    hold_while(hooks, &hooks->holds_apply);
-    int status;
-    {
-        AUTO_LOCK(&hooks->mutex);
-        status = hooks->apply_status;
-    }
-    atomic_fetch_add(&hooks->applied, 1);
-    return status ? status : store_apply(hooked_of(store)->inner, operation, bulk);
-}
-
-static int hooked_commit(struct store *store, uint64_t index)
-{
-    return store_commit(hooked_of(store)->inner, index);
-}
-
-static int hooked_log_read(struct store *store, uint64_t index, uint8_t *buffer, size_t size,
-                           size_t *out_size)
-{
-    return store_log_read(hooked_of(store)->inner, index, buffer, size, out_size);
-}
-
-static void hooked_position(struct store *store, struct store_position *out_position)
-{
-    store_position(hooked_of(store)->inner, out_position);
-}
-
-static void hooked_identity(struct store *store, struct store_identity *out_identity)
-{
-    store_identity(hooked_of(store)->inner, out_identity);
-}
-
-static int hooked_checkpoint(struct store *store)
-{
-    return store_checkpoint(hooked_of(store)->inner);
-}
-
-static int hooked_view_get(struct store *store, struct view *out_view)
-{
-    return store_view_get(hooked_of(store)->inner, out_view);
-}
-
-static int hooked_view_put(struct store *store, const struct view *view)
-{
-    return store_view_put(hooked_of(store)->inner, view);
-}
-
-static void hooked_close(struct store *store)
-{
-    store_close(hooked_of(store)->inner);
-    free(store);
-}
-
-static const struct store_ops hooked_ops = {
-    .getattr = hooked_getattr,
-    .lookup = hooked_lookup,
-    .readlink = hooked_readlink,
-    .read = hooked_read,
-    .sync = hooked_sync,
-    .readdir = hooked_readdir,
-    .statfs = hooked_statfs,
-    .decide = hooked_decide,
-    .sequence = hooked_sequence,
-    .apply = hooked_apply,
-    .commit = hooked_commit,
-    .log_read = hooked_log_read,
-    .position = hooked_position,
-    .identity = hooked_identity,
-    .checkpoint = hooked_checkpoint,
-    .view_get = hooked_view_get,
-    .view_put = hooked_view_put,
-    .close = hooked_close,
-};
-
-static struct store *store_hooked(struct store *inner, struct store_hooks *hooks)
-{
-    struct hooked_store *hooked = calloc(1, sizeof *hooked);
-    INVARIANT(hooked);
-    hooked->store.ops = &hooked_ops;
-    hooked->inner = inner;
-    hooked->hooks = hooks;
-    return &hooked->store;
 }
 
 /* ---- a member, wired as in trivet_brick.c -----------------------------------------------------
@@ -417,6 +209,84 @@ void brick_member_start(struct brick_set *set, unsigned i)
     member_run(&set->members[i], i);
 }
 
+/* ---- a process of its own ---------------------------------------------------------------------
+ */
+
+struct greeting {
+    uint64_t incarnation;
+    uint16_t port;
+};
+
+/* Take a whole struct from a pipe; false at its end. */
+static bool take(int fd, void *out_bytes, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t got = read(fd, (uint8_t *)out_bytes + done, size - done);
+        if (got <= 0) {
+            return false;
+        }
+        done += (size_t)got;
+    }
+    return true;
+}
+
+int brick_member_main(int argc, char **argv)
+{
+    static struct brick_member member;
+    static struct view view;
+    INVARIANT(argc == 4 && strcmp(argv[1], MEMBER_OPTION) == 0);
+    brick_member_open(&member, (uint32_t)atoi(argv[2]), argv[3]);
+    atomic_store(&member.hooks.jitter_us, 300);
+    const struct greeting greeting = {.incarnation = member.brick.driver->incarnation,
+                                      .port = member.port};
+    INVARIANT(write(STDOUT_FILENO, &greeting, sizeof greeting) == sizeof greeting);
+    while (take(STDIN_FILENO, &view, sizeof view)) {
+        must(replica_driver_view(member.brick.driver, &view), "view");
+    }
+    brick_member_close(&member);
+    return atomic_load(&member.failed) != 0;
+}
+
+void brick_member_spawn(struct brick_set *set, unsigned i)
+{
+    struct brick_member *member = &set->members[i];
+    int views[2], greetings[2];
+    char number[16];
+    INVARIANT(!member->is_running && !member->pid);
+    INVARIANT(pipe2(views, O_CLOEXEC) == 0 && pipe2(greetings, O_CLOEXEC) == 0);
+    (void)snprintf(number, sizeof number, "%u", i);
+    char option[] = MEMBER_OPTION;
+    char *argv[] = {option, option, number, member->path, NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, views[0], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, greetings[1], STDOUT_FILENO);
+    INVARIANT(posix_spawn(&member->pid, "/proc/self/exe", &actions, NULL, argv, environ) == 0);
+    posix_spawn_file_actions_destroy(&actions);
+    (void)close(views[0]);
+    (void)close(greetings[1]);
+    member->view_fd = views[1];
+    struct greeting greeting;
+    INVARIANT(take(greetings[0], &greeting, sizeof greeting));
+    (void)close(greetings[0]);
+    member->incarnation = greeting.incarnation;
+    member->port = greeting.port;
+}
+
+void brick_member_end(struct brick_set *set, unsigned i, bool kills)
+{
+    struct brick_member *member = &set->members[i];
+    int status;
+    INVARIANT(member->pid);
+    if (kills) {
+        (void)kill(member->pid, SIGKILL);
+    }
+    (void)close(member->view_fd);
+    INVARIANT(waitpid(member->pid, &status, 0) == member->pid);
+    INVARIANT(kills || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    member->pid = 0;
+}
+
 void brick_set_open(struct brick_set *set, unsigned count, bool on_directories)
 {
     *set = (struct brick_set){.count = count};
@@ -455,7 +325,7 @@ void brick_set_close(struct brick_set *set)
 void brick_set_view(struct brick_set *set, unsigned primary)
 {
     struct view *view = &set->view;
-    view->number++;
+    __atomic_fetch_add(&view->number, 1, __ATOMIC_SEQ_CST); /* clients look at it meanwhile */
     view->primary = primary;
     view->volatile_epoch = 1;
     view->member_count = set->count;
@@ -465,8 +335,9 @@ void brick_set_view(struct brick_set *set, unsigned primary)
         seat->brick = i;
         seat->state = MEMBER_IN_SYNC;
         seat->disk_id = test_identity(i).disk_id;
-        if (member->is_running) { /* one that does not keeps its place and is waited for */
-            seat->incarnation = member->brick.driver->incarnation;
+        if (member->is_running || member->pid) { /* else it keeps its place and is waited for */
+            seat->incarnation =
+                member->pid ? member->incarnation : member->brick.driver->incarnation;
             seat->port = member->port;
         }
         (void)snprintf(seat->host, sizeof seat->host, "127.0.0.1");
@@ -474,6 +345,8 @@ void brick_set_view(struct brick_set *set, unsigned primary)
     for (unsigned i = 0; i < set->count; i++) {
         if (set->members[i].is_running) {
             must(replica_driver_view(set->members[i].brick.driver, view), "view");
+        } else if (set->members[i].pid) {
+            INVARIANT(write(set->members[i].view_fd, view, sizeof *view) == sizeof *view);
         }
     }
 }
@@ -527,7 +400,7 @@ void brick_set_break_stream(struct brick_set *set, unsigned member)
     }
 }
 
-int brick_set_compare(struct brick_set *set)
+int brick_set_compare(struct brick_set *set, bool contents)
 {
     int differences = 0;
     uint64_t first = store_digest(set->members[0].brick.store);
@@ -541,7 +414,8 @@ int brick_set_compare(struct brick_set *set)
         }
         must(store_checkpoint(member->brick.store), "checkpoint");
         if (member->path[0]) {
-            differences += store_compare(set->members[0].brick.store, member->path, TREE_CONTENTS);
+            differences += store_compare(set->members[0].brick.store, member->path,
+                                         contents ? TREE_CONTENTS : 0);
         }
     }
     return differences;

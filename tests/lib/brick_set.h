@@ -37,6 +37,9 @@ void store_hooks_hold(struct store_hooks *hooks, bool apply, bool sequence);
 bool store_hooks_wait_blocked(struct store_hooks *hooks, unsigned count);
 void store_hooks_fail(struct store_hooks *hooks, int apply_status, int sync_status);
 
+/* Put a store that obeys hooks in front of inner, which it closes. */
+struct store *store_hooked(struct store *inner, struct store_hooks *hooks);
+
 /* ---- the set --------------------------------------------------------------------------------- */
 
 struct brick_member {
@@ -49,6 +52,9 @@ struct brick_member {
     const struct rpc_program *programs[2];
     struct rpc_service service;
     _Atomic int failed; /* what the driver's failed callback was told, or 0 */
+    pid_t pid;          /* not 0: it runs in a process of its own, not here */
+    int view_fd;        /* views for that process; it stops when this is closed */
+    uint64_t incarnation;
 };
 
 struct brick_set {
@@ -66,6 +72,13 @@ void brick_set_close(struct brick_set *set);
  * again with what it had. */
 void brick_member_stop(struct brick_set *set, unsigned i);
 void brick_member_start(struct brick_set *set, unsigned i);
+/* The same in a process of its own: the test's program, started again with MEMBER_OPTION, which
+ * must then call brick_member_main. The member must not run here. */
+#define MEMBER_OPTION "--member"
+void brick_member_spawn(struct brick_set *set, unsigned i);
+int brick_member_main(int argc, char **argv);
+/* End that process, by itself or by SIGKILL. */
+void brick_member_end(struct brick_set *set, unsigned i, bool kills);
 /* The next view, of all members that run, led by primary; told to all of them. */
 void brick_set_view(struct brick_set *set, unsigned primary);
 /* Wait until the view's primary answers clients. */
@@ -75,8 +88,9 @@ bool brick_set_wait_equal(struct brick_set *set);
 /* Break the primary's stream to member, as a network does. */
 void brick_set_break_stream(struct brick_set *set, unsigned member);
 struct replica_status brick_set_status(struct brick_set *set, unsigned i);
-/* Differences between the members: trees, attributes, cookies, contents; each is printed. */
-int brick_set_compare(struct brick_set *set);
+/* Differences between the members: trees, attributes, cookies, and contents (of small files); each
+ * is printed. */
+int brick_set_compare(struct brick_set *set, bool contents);
 
 /* One member alone, for a process of its own. */
 void brick_member_open(struct brick_member *member, uint32_t number, const char *path);
