@@ -51,21 +51,38 @@ bricks_signal CONT
 check "write" timeout 30 cp "$WORK/large" "$MNT/after"
 check "read" timeout 30 cmp "$WORK/large" "$MNT/after"
 
-step "umount ends while the bricks are stopped"
+step "umount -f ends what waits, itself and the client included"
 bricks_signal STOP
 cp "$WORK/large" "$MNT/blocked" 2>/dev/null &
 blocked=$!
 sleep 1
-kill "$blocked"
-wait_for 5 ended "$blocked" || fail "SIGTERM does not end cp"
-check "umount" timeout 20 umount "$MNT"
+! ended "$blocked" || fail "cp did not wait for the stopped bricks"
+# The first one cuts the connection; it may find the mount in use by cp, which then ends.
+timeout 20 umount -f "$MNT" || wait_for 5 ended "$blocked" || fail "umount -f does not end cp"
+wait_for 5 ended "$blocked" || fail "umount -f does not end cp"
+! is_mounted || check "umount -f" timeout 20 umount -f "$MNT"
 wait_for 20 no_daemon trivet-fuse || fail "trivet-fuse lives on after umount"
+
+step "so does SIGTERM to trivet-fuse"
+bricks_signal CONT
+volume_mount
+check "read" timeout 30 cmp "$WORK/large" "$MNT/after"
+bricks_signal STOP
+cp "$WORK/large" "$MNT/blocked2" 2>/dev/null &
+blocked=$!
+sleep 1
+xargs kill <<<"$(daemon_pids trivet-fuse)"
+wait_for 30 no_daemon trivet-fuse || fail "trivet-fuse does not end on SIGTERM"
+wait_for 5 ended "$blocked" || fail "cp outlived its mount"
+! is_mounted || fail "trivet-fuse left its mount behind"
 
 step "the gateway can be stopped, too"
 timeout 20 nfs-cat "$NFS/after?version=3" >/dev/null 2>&1 &
+waiting=$!
 sleep 1
+! ended "$waiting" || fail "nfs-cat did not wait for the stopped bricks"
 gateway_stop
-wait
+wait "$waiting"
 
 step "and started again"
 bricks_signal CONT
