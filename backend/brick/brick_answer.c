@@ -84,11 +84,22 @@ bool brick_admit(struct brick_request *request, const brick_target *target)
     return true;
 }
 
+static pthread_key_t scratch_key;
+
+static void scratch_key_make(void)
+{
+    int error = pthread_key_create(&scratch_key, free); /* when the thread ends */
+    INVARIANT(error == 0);
+}
+
 uint8_t *brick_scratch(void)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     static _Thread_local uint8_t *scratch;
     if (!scratch) {
+        pthread_once(&once, scratch_key_make);
         scratch = malloc(IO_SIZE_MAX);
+        (void)pthread_setspecific(scratch_key, scratch); /* on failure it is kept to the end */
     }
     return scratch;
 }

@@ -21,8 +21,8 @@
 #define CONNECTIONS 2
 #define FILES 5
 #define BLOCK 512
-#define BLOCKS 16
-#define RESTARTS 8
+#define BLOCKS 128
+#define RESTARTS 12
 /* What the workers do at least between two restarts. */
 #define DONE_BETWEEN 150
 
