@@ -45,7 +45,7 @@ volume_up()
 {
     trivet volume info gv0 >/dev/null 2>&1 || check "volume create" trivet volume create gv0 \
         replica 3 "localhost:${BRICKS[0]}" "localhost:${BRICKS[1]}" "localhost:${BRICKS[2]}" force
-    trivet volume info gv0 | grep -qi 'started' || check "volume start" trivet volume start gv0
+    grep -qi 'started' <<<"$(trivet volume info gv0)" || check "volume start" trivet volume start gv0
 }
 
 client_up()
@@ -69,7 +69,8 @@ clients = *
 access = rw
 squash = none
 TEXT
-    is_running trivet-gateway || check "gateway" trivet gateway start --config "$DEMO_DIR/gateway.conf"
+    is_running trivet-gateway ||
+        check "gateway" trivet gateway start --config "$DEMO_DIR/gateway.conf" >/dev/null
     wait_for 30 nfs-ls "$NFS?version=3" ||
         fail "the NFS export does not answer: $(nfs-ls "$NFS?version=3" 2>&1 | tail -n 1)"
 }

@@ -17,7 +17,7 @@ check_port()
     [ -n "$holder" ] || return
     pid=$(grep -o 'pid=[0-9]*' <<<"$holder" | head -n 1 | cut -d= -f2)
     name=$(grep -o '"[^"]*"' <<<"$holder" | head -n 1 | tr -d '"')
-    if [ -n "$pid" ] && demo_pids | grep -qx "$pid"; then
+    if [ -n "$pid" ] && grep -qx "$pid" <<<"$(demo_pids)"; then
         return # the demo itself, which runs already
     fi
     if [ "$port" = 111 ] && [ "$name" = rpcbind ]; then

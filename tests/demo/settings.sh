@@ -32,13 +32,12 @@ trivet()
 demo_pids()
 {
     local file pid
-    for file in "$RUN"/*.pid; do
-        [ -s "$file" ] || continue
-        pid=$(tr -cd 0-9 <"$file")
+    for file in "$RUN"/*.pid "$RUN"/bricks/*.pid; do
+        [ -s "$file" ] && read -r pid _ <"$file" || continue
         case $(readlink "/proc/${pid:-none}/exe") in
         */"${1:-trivet}"*) echo "$pid" ;;
         esac
-    done
+    done | sort -un
 }
 
 is_running()
