@@ -31,7 +31,7 @@
 #define LOOP_THREADS 4
 /* Threads that wait for the disk: reads that miss memory, and syncs. */
 #define WORKER_THREADS 8
-#define TICK_MS 10
+#define TICK_MS 25
 #define CHECKPOINT_MS 1000
 
 static const char usage[] =
