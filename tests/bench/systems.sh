@@ -43,8 +43,8 @@ local_down() { :; }
 trivet_native_up()
 {
     trivetd_start
-    volume_create
-    check "volume start" trivet volume start gv0
+    volume_create >/dev/null 2>&1
+    check "volume start" trivet volume start gv0 >/dev/null
     volume_mount
     TARGET=$MNT MEASURED=$MNT
 }
@@ -53,8 +53,8 @@ trivet_native_down() { volume_unmount; trivet_down; }
 
 trivet_down()
 {
-    volume_stop
-    check "volume delete" trivet volume delete gv0
+    volume_stop >/dev/null
+    check "volume delete" trivet volume delete gv0 >/dev/null
     trivetd_stop
     rm -rf "$STATE" "$RUN"
     mkdir "$STATE" "$RUN"
@@ -64,13 +64,13 @@ trivet_down()
 trivet_nfs_up()
 {
     trivetd_start
-    volume_create
-    check "volume start" trivet volume start gv0
-    gateway_start
+    volume_create >/dev/null 2>&1
+    check "volume start" trivet volume start gv0 >/dev/null
+    gateway_start >/dev/null
     TARGET=$NFS MEASURED=
 }
 trivet_nfs_pids() { daemon_pids; }
-trivet_nfs_down() { gateway_stop; trivet_down; }
+trivet_nfs_down() { gateway_stop >/dev/null; trivet_down; }
 
 # ---- GlusterFS, replica 3, every option as it comes
 gluster_available() { command -v glusterd >/dev/null && command -v glusterfs >/dev/null; }
