@@ -18,7 +18,8 @@
  * refuses
  *   commit   an operation is committed when every in-sync member has applied it
  *   settle   a primary serves only when all in-sync members have reported and have its whole log
- *   ack      an acknowledgement belongs to the member's incarnation, and so does a place in a view: a
+ *   ack      an acknowledgement belongs to the member's incarnation, and so does a place in a
+ * view: a
  *            restarted member takes part again in the next view only
  *   hold     a change is not committed while somebody may still read the old state in his cache
  *   fail     a member that cannot apply what was decided stops taking part

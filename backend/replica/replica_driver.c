@@ -310,6 +310,19 @@ static bool takes_over(struct replica_driver *driver, const struct view *view)
            before.members[before.primary].brick != driver->identity.brick;
 }
 
+/* True if the primary of view has died since the view before: its own bytes above what is committed
+ * may be missing, and everybody's are to be the same. */
+static bool leader_restarted(const struct view *before, const struct view *view)
+{
+    const struct view_member *leader = &view->members[view->primary];
+    for (uint32_t i = 0; i < before->member_count; i++) {
+        if (before->members[i].brick == leader->brick) {
+            return before->members[i].incarnation != leader->incarnation;
+        }
+    }
+    return false;
+}
+
 int replica_driver_view(struct replica_driver *driver, const struct view *view)
 {
     struct pending *finished = NULL;
@@ -332,13 +345,20 @@ int replica_driver_view(struct replica_driver *driver, const struct view *view)
     if (view->volatile_epoch != driver->replica.view.volatile_epoch) {
         atomic_store(&driver->verifier, verifier_of(&driver->identity, view->volatile_epoch));
     }
+    bool leader_died = leader_restarted(&driver->replica.view, view);
     struct replica_event event = {.kind = EVENT_VIEW, .view = view};
     replica_driver_step(driver, &event, &finished);
     atomic_store(&driver->view_number, view->number);
     if (driver->replica.role == ROLE_SETTLING || driver->replica.role == ROLE_PRIMARY) {
-        driver->tail_next = driver->tail_last + 1; /* its bytes are what the others get */
+        driver->repair_next = driver->repair_last + 1; /* its bytes are what the others get */
     } else {
         abandon_pending(driver, &finished);
+    }
+    if (driver->replica.role == ROLE_BACKUP && leader_died) {
+        if (driver->repair_next > driver->repair_last) {
+            driver->repair_next = driver->replica.committed + 1;
+        }
+        driver->repair_last = driver->replica.sequenced;
     }
     log_info("brick %s-%u: %s in view %llu", driver->identity.volume_name, driver->identity.brick,
              replica_role_name(driver->replica.role), (unsigned long long)view->number);
@@ -460,8 +480,9 @@ int replica_driver_new(struct rpc_loop *loop, struct store *store, struct clock 
                  position.sequenced, committed);
     driver->apply_last = position.sequenced;
     driver->tail_first = committed + 1;
-    driver->tail_next = committed + 1;
     driver->tail_last = position.sequenced;
+    driver->repair_next = committed + 1;
+    driver->repair_last = position.sequenced;
     atomic_store(&driver->committed, committed);
     for (uint32_t i = 0; i < SET_MEMBERS_MAX; i++) {
         driver->peers[i].bytes_free = UINT64_MAX;

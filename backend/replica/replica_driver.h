@@ -69,9 +69,12 @@ struct replica_driver {
     bool stopping;
     uint64_t apply_last; /* apply up to here */
     /* The tail of the log at start, above what was known committed: the process before may have
-     * died with the bytes of its WRITEs unwritten. A backup is sent them again and reports nothing
-     * from tail_next on until then. */
-    uint64_t tail_first, tail_next, tail_last;
+     * died with the bytes of its WRITEs unwritten. */
+    uint64_t tail_first, tail_last;
+    /* What a backup is sent once more for its bytes, and reports nothing of until then: that tail,
+     * or what it has of a primary whose process died and leads again, perhaps without bytes that
+     * are here. */
+    uint64_t repair_next, repair_last;
     bool repairing; /* a thread is writing an operation of the tail again */
     uint64_t last_heartbeat_ns;
     uint64_t grace_end_ns; /* until then nothing new is committed: grants of the process before */

@@ -33,13 +33,17 @@ static int open_check(struct replica_driver *driver, const replica_open_args *ar
     if (driver->replica.failed) {
         return -EIO;
     }
+    if (driver->repair_next <= driver->repair_last &&
+        driver->replica.applied < driver->replica.sequenced) {
+        return -E_NOT_SETTLED; /* what the view before brought is applied first */
+    }
     return driver->replica.role == ROLE_BACKUP && !driver->stopping ? 0 : -E_NOT_SETTLED;
 }
 
 /* Everything up to here is applied, bytes included. With the mutex held. */
 static uint64_t applied_locked(const struct replica_driver *driver)
 {
-    return driver->tail_next <= driver->tail_last ? driver->tail_next - 1
+    return driver->repair_next <= driver->repair_last ? driver->repair_next - 1
                                                   : driver->replica.applied;
 }
 
@@ -129,10 +133,10 @@ static int append_decode(struct slice arguments, struct append *out_append)
 static int repair_locked(struct replica_driver *driver, const struct append *append,
                          const struct operation *operation, uint64_t *out_index)
 {
-    if (operation->index > driver->tail_next) {
+    if (operation->index > driver->repair_next) {
         return -E_BAD_MESSAGE; /* an acknowledgement never covers a gap */
     }
-    if (operation->index == driver->tail_next) {
+    if (operation->index == driver->repair_next) {
         if (driver->repairing) {
             return -E_NOT_SETTLED; /* a lost stream's last one is still being written */
         }
@@ -148,8 +152,8 @@ static int repair_locked(struct replica_driver *driver, const struct append *app
             INVARIANT(finished == NULL);
             return rc;
         }
-        if (driver->tail_next == operation->index) {
-            driver->tail_next++;
+        if (driver->repair_next == operation->index) {
+            driver->repair_next++;
         }
     }
     *out_index = applied_locked(driver);
@@ -167,7 +171,7 @@ static int append_locked(struct replica_driver *driver, const struct append *app
     if (driver->stopping) {
         return -E_CONNECTION_LOST;
     }
-    if (driver->tail_next <= driver->tail_last && driver->replica.role == ROLE_BACKUP &&
+    if (driver->repair_next <= driver->repair_last && driver->replica.role == ROLE_BACKUP &&
         append->view == driver->replica.view.number && !driver->replica.failed) {
         return repair_locked(driver, append, operation, out_index);
     }
