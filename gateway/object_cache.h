@@ -1,11 +1,13 @@
 /*
  * What the volume granted this client of single objects: attributes, and the bytes of small files
- * that it wrote or read as a whole. A kernel asks again and again for what its client was just told:
+ * that it wrote or read as a whole. A kernel asks again and again for what its client was just
+ * told:
  * a directory's attributes before each change in it, a file's after each write, its bytes after its
  * own change made it drop them. Such questions then need no round trip.
  *
  * An entry may be used until its grant ends or is recalled. Three things keep a late answer from
- * bringing back an old state: a recall after the request was submitted voids its grant (recalls); an
+ * bringing back an old state: a recall after the request was submitted voids its grant (recalls);
+ * an
  * own change answered meanwhile voids what a read saw (the slot's generation); and of two own
  * changes the later one counts, whichever answer comes first (change).
  *

@@ -13,6 +13,7 @@
 #include "backend/base/errors.h"
 #include "backend/base/log.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 #include "backend/proto/mgmt.h"
 #include "mgmt/daemon.h"
 
@@ -204,7 +205,7 @@ static struct task *task_new(struct commands *commands, const struct command_row
         snprintf(task->scope, sizeof(task->scope), "volume %.*s", VOLUME_NAME_MAX,
                  volume ? volume : "");
     } else if (row->scope == SCOPE_GATEWAY) {
-        strcpy(task->scope, "gateway");
+        text_copy(task->scope, sizeof(task->scope), "gateway");
     }
     return task;
 }

@@ -11,6 +11,7 @@
 #include "backend/base/errors.h"
 #include "backend/base/log.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 #include "mgmt/command.h"
 #include "mgmt/gateways.h"
 #include "mgmt/listening.h"
@@ -113,7 +114,7 @@ static void gateway_end(struct daemon *daemon)
 static struct process *gateway_process(struct daemon *daemon, char out_config[PATH_SIZE_MAX + 1])
 {
     AUTO_LOCK(&daemon->live.lock);
-    strcpy(out_config, daemon->gateway.config);
+    text_copy(out_config, PATH_SIZE_MAX + 1, daemon->gateway.config);
     return daemon->gateway.process;
 }
 

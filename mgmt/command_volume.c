@@ -9,6 +9,7 @@
 #include "backend/base/log.h"
 #include "backend/base/random.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 #include "mgmt/bricks.h"
 #include "mgmt/command.h"
 #include "mgmt/daemon.h"
@@ -41,7 +42,7 @@ static int request_parse(struct command *command, struct volume_definition *out_
     if (status) {
         return status;
     }
-    strcpy(definition.name, name);
+    text_copy(definition.name, sizeof(definition.name), name);
     json_int_t replica = json_integer_value(json_object_get(command->request, "replica"));
     definition.replica = replica < 0 || replica > UINT16_MAX ? 0 : (uint32_t)replica;
     random_bytes(definition.id.bytes, VOLUME_ID_SIZE);
@@ -187,8 +188,8 @@ int command_volume_delete(struct command *command)
         return refuse(&command->why, -EBUSY,
                       "volume %s is started; stop it first: trivet volume stop %s", name, name);
     }
-    char key[STORE_KEY_MAX + 1] = VOLUME_KEY_PREFIX;
-    strcat(key, definition.name);
+    char key[STORE_KEY_MAX + 1];
+    snprintf(key, sizeof(key), VOLUME_KEY_PREFIX "%s", definition.name);
     status = cluster_store_delete_if_version(store, key, definition.version);
     if (status) {
         return refuse(&command->why, status,

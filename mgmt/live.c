@@ -12,6 +12,7 @@
 #include "backend/base/errors.h"
 #include "backend/base/log.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 
 /* ---- the table (lock held) ----------------------------------------------------------------- */
 
@@ -41,7 +42,7 @@ void live_spec(const struct live_volume *volume, struct volume_spec *out_spec)
         .started = definition->started,
         .view = volume->view,
     };
-    strcpy(out_spec->name, definition->name);
+    text_copy(out_spec->name, sizeof(out_spec->name), definition->name);
     memcpy(out_spec->handle_key, definition->handle_key, VOLUME_KEY_SIZE);
 }
 

@@ -11,6 +11,7 @@
 #include "backend/base/clock.h"
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 
 /* A call that is not answered yet. */
 struct waiter {
@@ -61,7 +62,7 @@ static bool park(struct live *live, struct rpc_call *call, const struct mgmt_vol
         .known_view = args->known_view,
         .end_ns = clock_monotonic_ns(clock_real()) + wait_ms * NS_PER_MS,
     };
-    strcpy(waiter->name, spec->name);
+    text_copy(waiter->name, sizeof(waiter->name), spec->name);
     live->waiters = waiter;
     live->waiter_count++;
     return true;

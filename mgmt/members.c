@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "backend/base/errors.h"
+#include "backend/base/text.h"
 
 static bool is_same_address(const struct sockaddr *a, const struct sockaddr *b)
 {
@@ -96,7 +97,7 @@ json_t *members_to_json(void)
 {
     char name[HOST_SIZE_MAX + 1] = "localhost";
     if (gethostname(name, sizeof(name) - 1)) {
-        strcpy(name, "localhost");
+        text_copy(name, sizeof(name), "localhost");
     }
     return json_pack("[{s:s, s:s, s:b, s:b}]", "hostname", name, "state", "Peer in Cluster",
                      "connected", 1, "local", 1);

@@ -26,6 +26,7 @@
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 
 #define HEADER_SIZE_MAX 96
 #define FILE_NAME_MAX (3 * STORE_KEY_MAX + 1)
@@ -72,7 +73,7 @@ static int key_to_file_name(const char *key, char out_name[FILE_NAME_MAX])
         if (is_plain(*from, from == key)) {
             *to++ = *from;
         } else {
-            to += sprintf(to, "%%%02X", (unsigned char)*from);
+            to += snprintf(to, 4, "%%%02X", (unsigned char)*from);
         }
     }
     *to = '\0';
@@ -389,7 +390,7 @@ static int key_list_add(struct key_list *list, const char *key)
         list->keys = grown;
         list->capacity = capacity;
     }
-    strcpy(list->keys[list->count++], key);
+    text_copy(list->keys[list->count++], sizeof(list->keys[0]), key);
     return 0;
 }
 
@@ -457,7 +458,7 @@ static int file_store_watch(struct cluster_store *base, const char *prefix,
         return -ENOSPC;
     }
     struct watch *watch = &store->watches[store->watch_count++];
-    strcpy(watch->prefix, prefix);
+    text_copy(watch->prefix, sizeof(watch->prefix), prefix);
     watch->callback = callback;
     watch->context = context;
     return 0;

@@ -24,6 +24,7 @@
 #include "backend/base/errors.h"
 #include "backend/base/log.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 #include "mgmt/pid_file.h"
 #include "mgmt/spawn.h"
 
@@ -472,7 +473,7 @@ void process_status(struct process *process, struct process_status *out_status)
         .is_adopted = process->is_adopted,
         .deaths = process->deaths,
     };
-    strcpy(out_status->ending, process->ending);
+    text_copy(out_status->ending, sizeof(out_status->ending), process->ending);
 }
 
 void process_last_line(struct process *process, char *out_line, size_t size)

@@ -17,6 +17,7 @@
 #include "backend/base/errors.h"
 #include "backend/base/log.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 #include "mgmt/daemon.h"
 
 #define EXIT_USAGE 2
@@ -56,7 +57,7 @@ static int take_text(const struct conf_entry *entry, char *to, size_t room, char
         snprintf(error, error_size, "%s must have 1 to %zu characters", entry->key, room - 1);
         return -EINVAL;
     }
-    strcpy(to, entry->value);
+    text_copy(to, room, entry->value);
     return 0;
 }
 
@@ -288,7 +289,7 @@ static int prepare_directories(struct daemon_config *config, struct refusal *out
             return refuse(out_why, -errno, "directory %.2000s cannot be used: %s", directories[i],
                           error_text(-errno));
         }
-        strcpy(directories[i], absolute);
+        text_copy(directories[i], PATH_SIZE_MAX + 1, absolute);
     }
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 
 #define FORMAT 1
 
@@ -26,8 +27,8 @@ static void member_fill(const struct brick_definition *brick, const struct candi
         .incarnation = candidate->incarnation,
         .port = candidate->port,
     };
-    strcpy(out_member->host, brick->host);
-    strcpy(out_member->path, brick->path);
+    text_copy(out_member->host, sizeof(out_member->host), brick->host);
+    text_copy(out_member->path, sizeof(out_member->path), brick->path);
 }
 
 /* The position of the member that leads from now on; all are registered. */
@@ -164,8 +165,8 @@ static int member_from_json(const json_t *json, struct view_member *out_member)
         json_to_u64(incarnation, &member.incarnation)) {
         return -E_CORRUPT;
     }
-    strcpy(member.host, host);
-    strcpy(member.path, path);
+    text_copy(member.host, sizeof(member.host), host);
+    text_copy(member.path, sizeof(member.path), path);
     *out_member = member;
     return 0;
 }

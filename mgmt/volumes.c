@@ -12,6 +12,7 @@
 
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 
 #define FORMAT 1
 
@@ -204,7 +205,7 @@ int volume_definitions_compare(const struct volume_definition *wanted,
 static void hex_write(const uint8_t *bytes, size_t size, char *out_text)
 {
     for (size_t i = 0; i < size; i++) {
-        sprintf(out_text + 2 * i, "%02x", bytes[i]);
+        snprintf(out_text + 2 * i, 3, "%02x", bytes[i]);
     }
 }
 
@@ -310,7 +311,7 @@ static int brick_from_json(const json_t *json, struct brick_definition *out_bric
         json_to_u64(disk_id, &brick.disk_id)) {
         return -E_CORRUPT;
     }
-    strcpy(brick.host, host);
+    text_copy(brick.host, sizeof(brick.host), host);
     *out_brick = brick;
     return 0;
 }
@@ -347,7 +348,7 @@ int volume_definition_from_json(const json_t *json, struct volume_definition *ou
         format != FORMAT || strlen(name) > VOLUME_NAME_MAX || replica < 0) {
         return -E_CORRUPT;
     }
-    strcpy(definition.name, name);
+    text_copy(definition.name, sizeof(definition.name), name);
     definition.replica = (uint32_t)replica;
     definition.started = started;
     struct refusal why;

@@ -39,7 +39,8 @@ struct brick_client {
     atomic_uint refs;
     uint64_t client; /* the session's id */
     bool wants_grants;
-    /* The session has a newer connection: what is still unread on this one must not take effect after
+    /* The session has a newer connection: what is still unread on this one must not take effect
+     * after
      * answers that the session has had since. */
     atomic_bool fenced;
     struct brick_client *prev, *next; /* in brick.sessions */

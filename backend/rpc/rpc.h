@@ -5,7 +5,8 @@
  *
  * How threads run. The thread that finds a connection ready reads it, and runs each call's handler
  * and each reply's callback itself, in the order of arrival; a connection is read by one thread at
- * a time, so calls of one connection begin in order. Handlers and callbacks must not block; what may
+ * a time, so calls of one connection begin in order. Handlers and callbacks must not block; what
+ * may
  * wait for a disk or another program goes to rpc_offload. Answers may be sent later, by any thread.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -116,7 +117,8 @@ const struct sockaddr *rpc_call_peer(const struct rpc_call *call);
 struct slice rpc_call_arguments(const struct rpc_call *call);
 
 /*
- * Decode the arguments into memory that was cleared. Strings are allocated by XDR: xdr_free them; on
+ * Decode the arguments into memory that was cleared. Strings are allocated by XDR: xdr_free them;
+ * on
  * failure they are already. out_rest (may be NULL) gets the
  * undecoded bytes behind, which stay valid until the call is answered.
  *
@@ -133,7 +135,8 @@ int rpc_bulk(struct slice rest, struct slice *out_bulk);
 
 /*
  * Answer: the encoded result (encode NULL: none) and, unless bulk is NULL, bulk as an XDR opaque
- * behind it. The bytes are copied or sent before return. An answer that cannot be encoded becomes SYSTEM_ERR.
+ * behind it. The bytes are copied or sent before return. An answer that cannot be encoded becomes
+ * SYSTEM_ERR.
  */
 void rpc_call_reply(struct rpc_call *call, xdrproc_t encode, const void *result,
                     const struct slice *bulk);
@@ -147,7 +150,8 @@ void rpc_call_drop(struct rpc_call *call);                             /* stay s
 
 /*
  * Dial in the background. A literal address is taken as it is; a name is looked up before return,
- * which may wait for a name server. opened runs when connected; closed runs, once, when the connection is
+ * which may wait for a name server. opened runs when connected; closed runs, once, when the
+ * connection is
  * lost or could not be made (rpc_connection_error says why). service may serve no programs.
  *
  * Owns:  the caller holds one reference to *out_connection: rpc_connection_put.
@@ -182,7 +186,8 @@ typedef void rpc_callback(struct rpc_reply *reply, void *context);
  * already lost. Calls of one connection are sent in the order of rpc_call_start.
  *
  * credentials NULL: AUTH_NONE. encode NULL: no arguments. bulk (may be NULL) goes out as an XDR
- * opaque behind the arguments and is copied or sent before return. timeout_ms 0: until the connection is lost.
+ * opaque behind the arguments and is copied or sent before return. timeout_ms 0: until the
+ * connection is lost.
  *
  * Fails: -E_OVERLOADED (SEND_QUEUE_MAX), -E_BAD_MESSAGE (cannot be encoded); no callback then.
  */

@@ -152,7 +152,8 @@ int posix_store_unformat(const char *path, const struct volume_id *volume, char 
  * its sequenced: every operation of the log is in the index and the tree, but for the bytes of
  * WRITEs above committed, which the process may have died before writing.
  *
- * Fails: -ENOENT (not a brick: identity file missing), -E_CORRUPT, -EBUSY (open in another process).
+ * Fails: -ENOENT (not a brick: identity file missing), -E_CORRUPT, -EBUSY (open in another
+ * process).
  */
 int posix_store_open(const char *path, struct clock *clock, struct store **out_store,
                      char *out_error, size_t size);

@@ -1,12 +1,15 @@
 /*
  * Row dir: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR, FSYNCDIR.
  *
- * The kernel asks for a few KiB at a time; the volume is asked for more, and what is left over stays
+ * The kernel asks for a few KiB at a time; the volume is asked for more, and what is left over
+ * stays
  * with the directory handle for the kernel's next request, if that goes on where this one ended.
- * Requests on one handle may run at the same time: each takes the buffer away from the handle, works
+ * Requests on one handle may run at the same time: each takes the buffer away from the handle,
+ * works
  * on it alone, and puts back the rest.
  *
- * Offsets given to the kernel are the volume's cookies, and COOKIE_DOT and COOKIE_DOTDOT for the two
+ * Offsets given to the kernel are the volume's cookies, and COOKIE_DOT and COOKIE_DOTDOT for the
+ * two
  * entries that are made here.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -74,7 +77,8 @@ void fuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *i
     fuse_reply_err(req, 0);
 }
 
-/* ---- the handle's buffer ----------------------------------------------------------------------- */
+/* ---- the handle's buffer -----------------------------------------------------------------------
+ * */
 
 /* Take the buffer away. True if it goes on at cookie; else it is dropped. */
 static bool directory_take(struct directory *directory, uint64_t cookie, bool with_attr,
@@ -118,7 +122,8 @@ static void directory_keep(struct directory *directory, struct entries *entries)
     free(old);
 }
 
-/* ---- filling the kernel's buffer --------------------------------------------------------------- */
+/* ---- filling the kernel's buffer ---------------------------------------------------------------
+ * */
 
 static bool listing_add(struct listing *listing, const char *name,
                         const struct fuse_entry_param *entry, uint64_t cookie)
@@ -208,7 +213,8 @@ static void listing_undo(const struct listing *listing)
     }
 }
 
-/* ---- READDIR ----------------------------------------------------------------------------------- */
+/* ---- READDIR -----------------------------------------------------------------------------------
+ * */
 
 /* Reply from entries, keep the rest, and end the call. Takes entries->memory. */
 static void listing_reply(struct listing *listing, struct entries *entries)

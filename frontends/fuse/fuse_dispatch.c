@@ -2,8 +2,10 @@
  * The table of operations, and the life of a call: taken from the pool, submitted, answered, given
  * back. See fuse_frontend.h for the way a request goes.
  *
- * What is not in the table is answered with ENOSYS, which the kernel remembers: it then stops asking
- * for extended attributes at every write and for FLUSH at every close (nothing is deferred here that
+ * What is not in the table is answered with ENOSYS, which the kernel remembers: it then stops
+ * asking
+ * for extended attributes at every write and for FLUSH at every close (nothing is deferred here
+ * that
  * a close could report), and does SEEK_DATA, locks and copies itself.
  *
  * SPDX-License-Identifier: Apache-2.0

@@ -3,7 +3,8 @@
  *
  * A thread of the session reads a request and runs its row function (fuse_op_…), which fills a
  * struct call and submits it; nobody waits. The volume's thread that has the answer runs the call's
- * answer function, which replies to the kernel. On the way a call is in the frontend's list of calls
+ * answer function, which replies to the kernel. On the way a call is in the frontend's list of
+ * calls
  * in flight, where the watch finds those whose process wants to end (fuse_interrupt.c).
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -40,6 +41,7 @@ struct call {
     size_t size;     /* readdir: of the kernel's buffer */
     uint64_t offset; /* readdir: the kernel's */
     bool plus;
+    bool is_writeback; /* pages of a mapping, on behalf of whoever wrote to it */
     char *memory;    /* names and data that the request points to and that go with the call */
     char *received;  /* a receive buffer taken over */
     uint32_t epoch;  /* fsync: of the write verifier at the first write since the last one */
@@ -121,7 +123,8 @@ struct frontend {
     bool is_stopping;
 };
 
-/* ---- life: fuse_dispatch.c, fuse_mount.c ------------------------------------------------------ */
+/* ---- life: fuse_dispatch.c, fuse_mount.c ------------------------------------------------------
+ * */
 
 /* options must outlive the frontend. Set volume before mounting. Fails: -ENOMEM. */
 int frontend_new(const struct mount_options *options, struct frontend **out_frontend);
@@ -148,7 +151,8 @@ int frontend_serve(struct frontend *frontend, int fd);
  */
 void frontend_run(struct frontend *frontend, int stop_fd);
 
-/* ---- calls: fuse_dispatch.c ------------------------------------------------------------------- */
+/* ---- calls: fuse_dispatch.c -------------------------------------------------------------------
+ * */
 
 /* The table that libfuse calls. */
 extern const struct fuse_lowlevel_ops fuse_operations;
@@ -185,7 +189,8 @@ void call_leave_flight(struct call *call);
 void call_hold(struct call *call);
 void call_drop(struct call *call);
 
-/* ---- attributes: fuse_attr.c ------------------------------------------------------------------ */
+/* ---- attributes: fuse_attr.c ------------------------------------------------------------------
+ * */
 
 void attr_to_stat(const struct attr *attr, struct stat *out_stat);
 /* Monotonic time until which what the answer says may be cached, 0 for not at all. */
@@ -193,7 +198,8 @@ uint64_t call_granted_until(const struct call *call);
 /* What is left of that from now on, in seconds; fixed_ms counts instead unless it is -1. */
 double frontend_timeout(const struct frontend *frontend, long fixed_ms, uint64_t until_ns);
 
-/* ---- entries: fuse_name.c --------------------------------------------------------------------- */
+/* ---- entries: fuse_name.c ---------------------------------------------------------------------
+ * */
 
 /*
  * Refer to the object with the kernel's next reply and describe it. Undo with inode_table_forget if
@@ -210,7 +216,8 @@ void call_answer_entry(struct call *call);
 void name_seen(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino);
 fuse_ino_t name_recall(struct frontend *frontend, fuse_ino_t parent, struct slice name);
 
-/* ---- receive buffers: fuse_loop.c ------------------------------------------------------------- */
+/* ---- receive buffers: fuse_loop.c -------------------------------------------------------------
+ * */
 
 void receive_pool_init(struct receive_pool *pool);
 void receive_pool_release(struct receive_pool *pool);
@@ -223,12 +230,14 @@ void receive_give_back(struct receive_pool *pool, char *memory);
 int frontend_start_threads(struct frontend *frontend);
 void frontend_join_threads(struct frontend *frontend);
 
-/* ---- the watch: fuse_interrupt.c -------------------------------------------------------------- */
+/* ---- the watch: fuse_interrupt.c --------------------------------------------------------------
+ * */
 
 int frontend_start_watch(struct frontend *frontend);
 void frontend_stop_watch(struct frontend *frontend);
 
-/* ---- the rows, as libfuse declares them ------------------------------------------------------- */
+/* ---- the rows, as libfuse declares them -------------------------------------------------------
+ * */
 
 void fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *stat, int to_set,

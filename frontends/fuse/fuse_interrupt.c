@@ -6,7 +6,8 @@
  * interrupt alone ends nothing: most signals (a timer, a child's end, a resized terminal) are none
  * of the operation's business, and a program that gets EINTR from mkdir() because the volume was
  * electing a primary is likely to break. The watch looks every FUSE_INTERRUPT_EVERY_MS at all calls
- * in flight. One that has waited for FUSE_INTERRUPT_AFTER_MS, or is interrupted before a volume that
+ * in flight. One that has waited for FUSE_INTERRUPT_AFTER_MS, or is interrupted before a volume
+ * that
  * does not answer, is cancelled if the signals that its process has to take would end it, or are
  * those by which people ask it to.
  *
@@ -51,7 +52,8 @@ static bool signals_end(const char *status)
     return (pending & ~caught & ~harmless) != 0 || (pending & asking) != 0;
 }
 
-/* Does the calling thread have to take signals that end it? otherwise: what to say if that cannot be
+/* Does the calling thread have to take signals that end it? otherwise: what to say if that cannot
+ * be
  * told, of a process in another name space or one that has gone. */
 static bool caller_wants_to_end(pid_t pid, bool otherwise)
 {
@@ -63,12 +65,16 @@ static bool caller_wants_to_end(pid_t pid, bool otherwise)
         return otherwise;
     }
     status[size] = '\0';
-    return strstr(status, "SigCgt:") ? signals_end(status) : otherwise;
+    if (!strstr(status, "SigCgt:")) {
+        return otherwise;
+    }
+    return is_umount(status, op) || signals_end(status);
 }
 
 /* A call whose caller is to be looked at. */
 struct suspect {
     struct call *call;
+    enum volume_op op;
     bool is_interrupted;
 };
 
@@ -80,8 +86,9 @@ static bool is_suspect(const struct call *call, uint64_t now_ns, bool answers,
                        bool *out_is_interrupted)
 {
     bool is_late = now_ns - call->started_ns >= FUSE_INTERRUPT_AFTER_MS * NS_PER_MS;
-    *out_is_interrupted = fuse_req_interrupted(call->req);
-    return !call->is_cancelled && (is_late || (*out_is_interrupted && !answers));
+    *out_is_interrupted = fuse_req_interrupted(call->req) != 0;
+    /* Not write-back: its data may be another process's, which would lose it. */
+    return !call->is_cancelled && !call->is_writeback && (is_late || (*out_is_interrupted && !answers));
 }
 
 /* Hold the next calls to look at, and put them behind all others. */
@@ -97,6 +104,7 @@ static size_t watch_collect(struct frontend *frontend, struct suspect *suspects,
         next = call == last ? &frontend->flight : call->next;
         if (is_suspect(call, now_ns, answers, &suspects[count].is_interrupted)) {
             call_hold(call);
+            suspects[count].op = call->request.op;
             suspects[count++].call = call;
             call_leave_flight(call);
             call_enter_flight(call);
@@ -110,7 +118,7 @@ static void suspect_end(const struct suspect *suspect)
     struct call *call = suspect->call;
     struct frontend *frontend = call->frontend;
     bool is_cancelled = false;
-    if (caller_wants_to_end(call->pid, suspect->is_interrupted)) {
+    if (caller_wants_to_end(call->pid, suspect->op, suspect->is_interrupted)) {
         AUTO_LOCK(&frontend->lock);
         is_cancelled = call->is_in_flight;
         call->is_cancelled = is_cancelled;

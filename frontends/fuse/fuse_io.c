@@ -1,5 +1,6 @@
 /*
- * Row io: OPEN, RELEASE, READ, WRITE, FSYNC. The volume keeps no open files; opens are counted here,
+ * Row io: OPEN, RELEASE, READ, WRITE, FSYNC. The volume keeps no open files; opens are counted
+ * here,
  * for what is unlinked while open (fuse_remove.c).
  *
  * A write that is not synced may be lost when all bricks lose power at once, and only then changes
@@ -137,6 +138,7 @@ void fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size
     call->request.offset = (uint64_t)offset;
     call->request.count = (uint32_t)size;
     call->request.stable = write_stable(info->flags);
+    call->is_writeback = info->writepage;
     /* Pages of a mapping have their place, whatever the file was opened for. */
     call->request.append = (info->flags & O_APPEND) && !info->writepage;
     call_submit(call);

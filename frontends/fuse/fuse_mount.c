@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <time.h>
 #include "backend/base/check.h"
 #include "backend/base/clock.h"
@@ -167,22 +167,39 @@ int frontend_mount(struct frontend *frontend, const char *path, char *out_error,
     return 0;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------- */
+/* ---- the end -----------------------------------------------------------------------------------
+ * */
 
-/* May wait for the volume, so not on the thread that waits for the end. */
-static void *unmount_thread(void *context)
+/*
+ * Write back and unmount, in a child process that has none of our descriptors. A process must not
+ * wait for its own mount: if it were killed meanwhile, the kernel would wait for the answer that
+ * only it can give, with the connection held open by the one who waits. Between fork and _exit only
+ * system calls.
+ */
+static pid_t unmount_start(const char *mount_point)
 {
-    const char *mount_point = context;
-    {
-        AUTO_CLOSE int fd = open(mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd >= 0) {
-            (void)syncfs(fd); /* a failure has been told to whoever wrote, or will be by fsync */
-        }
+    pid_t child = fork();
+    if (child != 0) {
+        return child;
     }
-    if (umount2(mount_point, MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL) {
-        log_error("cannot unmount %s: %s", mount_point, error_text(-errno));
+    (void)close_range(STDERR_FILENO + 1, ~0U, 0); /* since Linux 5.9; FUSE needs no older one */
+    int fd = open(mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)syncfs(fd); /* a failure has been told to whoever wrote, or will be by fsync */
+        (void)close(fd);
     }
-    return NULL;
+    bool is_gone = umount2(mount_point, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == EINVAL;
+    _exit(is_gone ? 0 : 1);
+}
+
+static void unmount_finish(pid_t child, const char *mount_point)
+{
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (status != 0) {
+        log_error("cannot unmount %s; unmount it by hand (umount -l %s)", mount_point, mount_point);
+    }
 }
 
 static bool has_ended(const struct frontend *frontend, int timeout_ms)
@@ -201,18 +218,18 @@ static void wait_for_stop(const struct frontend *frontend, int stop_fd)
 
 void frontend_run(struct frontend *frontend, int stop_fd)
 {
-    pthread_t unmounter;
+    pid_t unmounter = 0;
     wait_for_stop(frontend, stop_fd);
-    bool has_unmounter =
-        frontend->mount_point && !has_ended(frontend, 0) &&
-        pthread_create(&unmounter, NULL, unmount_thread, frontend->mount_point) == 0;
-    if (has_unmounter) {
+    if (frontend->mount_point && !has_ended(frontend, 0)) {
+        unmounter = unmount_start(frontend->mount_point);
+    }
+    if (unmounter > 0) {
         /* In use, or before a volume that does not answer: the connection is cut below, and those
          * who use it are told ENOTCONN. */
         (void)has_ended(frontend, FUSE_STOP_MS);
     }
     session_end(frontend);
-    if (has_unmounter) {
-        pthread_join(unmounter, NULL); /* nothing it waits for is left */
+    if (unmounter > 0) {
+        unmount_finish(unmounter, frontend->mount_point); /* nothing it waits for is left */
     }
 }

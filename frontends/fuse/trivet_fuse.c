@@ -28,7 +28,8 @@ static int fail(const char *text)
     return 1;
 }
 
-/* ---- checks ------------------------------------------------------------------------------------ */
+/* ---- checks ------------------------------------------------------------------------------------
+ * */
 
 /* The mount point as an absolute path; NULL after an error was printed. */
 static char *mount_point_resolve(const char *path)
@@ -61,7 +62,8 @@ static char *mount_point_resolve(const char *path)
     return NULL;
 }
 
-/* ---- the background ---------------------------------------------------------------------------- */
+/* ---- the background ----------------------------------------------------------------------------
+ * */
 
 /* The log of a mount in the background: that of -o log-file, or one by the mount point's name. */
 static int log_file_open(const struct mount_options *options, const char *mount_point)
@@ -119,7 +121,8 @@ static void background_complete(int fd, int log_fd)
     }
 }
 
-/* ---- the volume -------------------------------------------------------------------------------- */
+/* ---- the volume --------------------------------------------------------------------------------
+ * */
 
 struct first_answer {
     struct volume_request request;
@@ -190,7 +193,8 @@ static int volume_begin(struct frontend *frontend, char *error, size_t size)
     return status;
 }
 
-/* ---- main -------------------------------------------------------------------------------------- */
+/* ---- main --------------------------------------------------------------------------------------
+ * */
 
 static int stop_signals(void)
 {

@@ -2,7 +2,8 @@
  * Two mounts of one volume see each other's changes at once: coherent MOUNT1 MOUNT2 SEED OPERATIONS
  *
  * Each step changes something through one mount (bytes, size, mode, a name) and looks at it through
- * the other in the next instruction; whatever the other shows of before is an error. Descriptors are
+ * the other in the next instruction; whatever the other shows of before is an error. Descriptors
+ * are
  * open on both sides throughout, names are looked up by both, so both kernels have everything
  * cached.
  *

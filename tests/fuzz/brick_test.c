@@ -265,11 +265,11 @@ static void must_live(void)
 {
     struct test_client client;
     struct reply reply;
-    CU_ASSERT_EQUAL_FATAL(client_open(&client, &set, 0, false), 0);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&client, &set, 0, false), 0);
     brick_getattr_args args = args_object(&client, GFID_ROOT);
     CU_ASSERT_EQUAL(client_call(&client, BRICK_GETATTR, &args, NULL, &reply), 0);
     CU_ASSERT_EQUAL(reply.object.type, OBJECT_DIRECTORY);
-    client_close(&client);
+    test_client_close(&client);
 }
 
 /* A client whose connection is the fuzzer's: opened again when bad input has ended it. */
@@ -278,25 +278,25 @@ static void fuzz_brick(bool says_hello)
     brick_set_open(&set, 3, true);
     CU_ASSERT_FATAL(brick_set_wait_serving(&set));
     struct test_client owner;
-    CU_ASSERT_EQUAL_FATAL(client_open(&owner, &set, 0, false), 0);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&owner, &set, 0, false), 0);
     known = client_make(&owner, GFID_ROOT, "known", OBJECT_FILE);
     CU_ASSERT_EQUAL(client_write(&owner, known, 0, "known bytes"), 0);
     for (uint32_t procedure = 0; procedure <= BRICK_STATFS + 2; procedure++) {
         struct test_client client;
         if (says_hello) {
-            CU_ASSERT_EQUAL(client_open(&client, &set, 0, true), 0);
+            CU_ASSERT_EQUAL(test_client_open(&client, &set, 0, true), 0);
         } else {
             client_dial(&client, &set, 0);
         }
         round_of(&client, TRIVET_BRICK, procedure, good_brick);
-        client_close(&client);
+        test_client_close(&client);
         must_live();
     }
     brick_read_args read = args_read(&owner, known, 0, 4);
     CU_ASSERT_EQUAL(client_call(&owner, BRICK_READ, &read, NULL, NULL), 0);
     CU_ASSERT(brick_set_wait_equal(&set));
     CU_ASSERT_EQUAL(brick_set_compare(&set, false), 0);
-    client_close(&owner);
+    test_client_close(&owner);
     for (unsigned i = 0; i < 3; i++) {
         CU_ASSERT_EQUAL(atomic_load(&set.members[i].failed), 0);
     }
@@ -320,14 +320,14 @@ static void fuzz_replica(unsigned member)
     brick_set_open(&set, 3, false);
     CU_ASSERT_FATAL(brick_set_wait_serving(&set));
     struct test_client owner;
-    CU_ASSERT_EQUAL_FATAL(client_open(&owner, &set, 0, false), 0);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&owner, &set, 0, false), 0);
     known = client_make(&owner, GFID_ROOT, "known", OBJECT_FILE);
-    client_close(&owner);
+    test_client_close(&owner);
     for (uint32_t procedure = 0; procedure <= REPLICA_HEARTBEAT + 2; procedure++) {
         struct test_client client;
         client_dial(&client, &set, member);
         round_of(&client, TRIVET_REPLICA, procedure, good_replica);
-        client_close(&client);
+        test_client_close(&client);
         must_live();
     }
     if (member == 0) {

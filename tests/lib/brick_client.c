@@ -171,7 +171,7 @@ int client_hello(struct test_client *client, const struct brick_hello *hello,
     return rpc_call_wait(client->connection, &request, (xdrproc_t)xdr_brick_hello_reply, out_reply);
 }
 
-int client_open(struct test_client *client, struct brick_set *set, unsigned member,
+int test_client_open(struct test_client *client, struct brick_set *set, unsigned member,
                 bool wants_grants)
 {
     client_dial(client, set, member);
@@ -187,7 +187,7 @@ int client_open(struct test_client *client, struct brick_set *set, unsigned memb
     return status < 0 ? status : reply->status;
 }
 
-void client_close(struct test_client *client)
+void test_client_close(struct test_client *client)
 {
     client_answer_recalls(client);
     rpc_connection_close(client->connection);

@@ -135,13 +135,13 @@ struct answer {
 };
 
 /* Dial the member and say hello. Returns HELLO's status. */
-int client_open(struct test_client *client, struct brick_set *set, unsigned member,
+int test_client_open(struct test_client *client, struct brick_set *set, unsigned member,
                 bool wants_grants);
 /* Dial only. */
 void client_dial(struct test_client *client, struct brick_set *set, unsigned member);
 int client_hello(struct test_client *client, const struct brick_hello *hello,
                  struct brick_hello_reply *out_reply);
-void client_close(struct test_client *client);
+void test_client_close(struct test_client *client);
 bool client_wait_recalls(struct test_client *client, unsigned count);
 void client_answer_recalls(struct test_client *client);
 

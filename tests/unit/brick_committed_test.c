@@ -22,14 +22,14 @@ static void set_up(unsigned count, bool on_directories)
 {
     brick_set_open(&set, count, on_directories);
     CU_ASSERT_FATAL(brick_set_wait_serving(&set));
-    CU_ASSERT_EQUAL_FATAL(client_open(&a, &set, 0, false), 0);
-    CU_ASSERT_EQUAL_FATAL(client_open(&b, &set, 0, false), 0);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&a, &set, 0, false), 0);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&b, &set, 0, false), 0);
 }
 
 static void tear_down(void)
 {
-    client_close(&a);
-    client_close(&b);
+    test_client_close(&a);
+    test_client_close(&b);
     brick_set_close(&set);
 }
 
@@ -263,12 +263,12 @@ static void an_id_sent_twice_is_executed_once(void)
     /* After a restart of the primary. */
     brick_remove_args remove_it = args_remove(&a, GFID_ROOT, "file");
     CU_ASSERT_EQUAL(client_call(&a, BRICK_REMOVE, &remove_it, NULL, &first), 0);
-    client_close(&b);
+    test_client_close(&b);
     brick_member_stop(&set, 0);
     brick_member_start(&set, 0);
     brick_set_view(&set, 0);
     CU_ASSERT_FATAL(brick_set_wait_serving(&set));
-    CU_ASSERT_EQUAL(client_open(&b, &set, 0, false), 0);
+    CU_ASSERT_EQUAL(test_client_open(&b, &set, 0, false), 0);
     remove_it.target = client_target(&b);
     CU_ASSERT_EQUAL(client_call(&b, BRICK_REMOVE, &remove_it, NULL, &second), 0);
     CU_ASSERT_EQUAL(second.parent.change, first.parent.change);
@@ -306,7 +306,7 @@ static void a_full_ring_is_refused(void)
     CU_ASSERT_FATAL(answers != NULL);
     struct test_client more[8]; /* a connection takes CALLS_PER_CONNECTION_MAX calls at once */
     for (unsigned i = 0; i < 8; i++) {
-        CU_ASSERT_EQUAL(client_open(&more[i], &set, 0, false), 0);
+        CU_ASSERT_EQUAL(test_client_open(&more[i], &set, 0, false), 0);
     }
     hold_backup(true);
     for (unsigned i = 0; i < FILL; i++) {
@@ -335,7 +335,7 @@ static void a_full_ring_is_refused(void)
     CU_ASSERT_EQUAL(done, OPERATIONS_IN_FLIGHT_MAX);
     free(answers);
     for (unsigned i = 0; i < 8; i++) {
-        client_close(&more[i]);
+        test_client_close(&more[i]);
     }
     CU_ASSERT(brick_set_wait_equal(&set));
     CU_ASSERT_EQUAL(brick_set_compare(&set, true), 0);
@@ -514,11 +514,11 @@ static void fail_member(unsigned failing)
         if (status < 0) { /* logged, perhaps, but never written there: the client sends it again */
             writes[i].target = client_target(&a);
             struct test_client again;
-            CU_ASSERT_EQUAL(client_open(&again, &set, 0, false), 0);
+            CU_ASSERT_EQUAL(test_client_open(&again, &set, 0, false), 0);
             struct reply reply;
             CU_ASSERT_EQUAL(client_call(&again, BRICK_WRITE, &writes[i], &bulk, &reply), 0);
             CU_ASSERT_EQUAL(reply.count, bulk.size);
-            client_close(&again);
+            test_client_close(&again);
         }
     }
     CU_ASSERT(brick_set_wait_equal(&set));

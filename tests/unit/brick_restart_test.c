@@ -78,9 +78,9 @@ static void sessions_dial(bool again)
         struct session *session = &sessions[i];
         pthread_rwlock_wrlock(&session->lock);
         if (again) {
-            client_close(&session->client);
+            test_client_close(&session->client);
         }
-        CU_ASSERT_EQUAL_FATAL(client_open(&session->client, &set, set.view.primary, false), 0);
+        CU_ASSERT_EQUAL_FATAL(test_client_open(&session->client, &set, set.view.primary, false), 0);
         pthread_rwlock_unlock(&session->lock);
     }
 }
@@ -299,7 +299,7 @@ static void work_end(void)
         pthread_join(workers[i].thread, NULL);
     }
     for (unsigned i = 0; i < CONNECTIONS; i++) {
-        client_close(&sessions[i].client);
+        test_client_close(&sessions[i].client);
         pthread_rwlock_destroy(&sessions[i].lock);
     }
 }

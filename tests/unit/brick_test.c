@@ -23,7 +23,7 @@ static struct gfid file, directory;
 static int suite_begin(void)
 {
     brick_set_open(&set, 3, true);
-    if (!brick_set_wait_serving(&set) || client_open(&client, &set, 0, false) != 0) {
+    if (!brick_set_wait_serving(&set) || test_client_open(&client, &set, 0, false) != 0) {
         return -1;
     }
     directory = client_make(&client, GFID_ROOT, "directory", OBJECT_DIRECTORY);
@@ -33,7 +33,7 @@ static int suite_begin(void)
 
 static int suite_end(void)
 {
-    client_close(&client);
+    test_client_close(&client);
     brick_set_close(&set);
     return 0;
 }
@@ -67,14 +67,14 @@ static void hello_is_first_and_checked(void)
     CU_ASSERT_EQUAL(reply.view.member_count, 3);
     CU_ASSERT_EQUAL(client_call(&stranger, BRICK_GETATTR, &getattr, NULL, NULL), 0);
     CU_ASSERT_EQUAL(hello(&stranger, PROTOCOL_LEVEL, right, &reply), -EALREADY);
-    client_close(&stranger);
+    test_client_close(&stranger);
 }
 
 /* Every procedure refuses another set, another view, and on a member that does not lead. */
 static void targets_are_checked(void)
 {
     struct test_client backup;
-    CU_ASSERT_EQUAL_FATAL(client_open(&backup, &set, 1, false), 0);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&backup, &set, 1, false), 0);
     union {
         brick_target target;
         brick_getattr_args object;
@@ -130,7 +130,7 @@ static void targets_are_checked(void)
         args.target = (brick_target){.view = set.view.number};
         CU_ASSERT_EQUAL(client_call(&backup, procedure, &args, with, NULL), -E_NOT_PRIMARY);
     }
-    client_close(&backup);
+    test_client_close(&backup);
 }
 
 /* ---- rows

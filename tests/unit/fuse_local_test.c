@@ -1,6 +1,7 @@
 /*
  * The FUSE frontend with the real kernel: a plain directory is mounted by a child process and used
- * by system calls; then a volume that answers names but parks every READ and WRITE, to see that what
+ * by system calls; then a volume that answers names but parks every READ and WRITE, to see that
+ * what
  * waits on it can be killed and the mount be taken down. Skipped where /dev/fuse cannot be opened.
  * Whatever happens, the mount is gone at the end: a watchdog sees to it.
  *
@@ -28,12 +29,19 @@
 #include "frontends/fuse/fuse_frontend.h"
 #include "gateway/volume.h"
 
-enum { WATCHDOG_SECONDS = 100, ENTRIES = 5000, WRITERS = 4, RECORDS = 200, LARGE = 3 * 1024 * 1024 };
+enum {
+    WATCHDOG_SECONDS = 100,
+    ENTRIES = 5000,
+    WRITERS = 4,
+    RECORDS = 200,
+    LARGE = 3 * 1024 * 1024
+};
 
 static char work[64], tree[80], mount_point[80];
 static pid_t server;
 
-/* ---- a volume that parks ------------------------------------------------------------------------ */
+/* ---- a volume that parks
+ * ------------------------------------------------------------------------ */
 
 struct parking_volume {
     struct volume volume;
@@ -45,10 +53,10 @@ struct parking_volume {
 static void parking_reply(struct volume_request *request)
 {
     struct reply *reply = &request->reply;
-    struct attr root = {.type = OBJECT_DIRECTORY, .mode = 0755, .nlink = 2, .gfid = GFID_ROOT,
-                        .parent = GFID_ROOT};
-    struct attr file = {.type = OBJECT_FILE, .mode = 0644, .nlink = 1, .size = 4096,
-                        .gfid = gfid_make(0, 1, 2)};
+    struct attr root = {
+        .type = OBJECT_DIRECTORY, .mode = 0755, .nlink = 2, .gfid = GFID_ROOT, .parent = GFID_ROOT};
+    struct attr file = {
+        .type = OBJECT_FILE, .mode = 0644, .nlink = 1, .size = 4096, .gfid = gfid_make(0, 1, 2)};
     reply->object = request->op == VOLUME_LOOKUP || !gfid_is_root(&request->object) ? file : root;
     reply->parent = root;
     if (request->op == VOLUME_LOOKUP && !slice_equal(request->name, slice_text("file"))) {
@@ -144,14 +152,15 @@ static int parking_open(bool answers, struct volume **out_volume)
     return 0;
 }
 
-/* ---- the child that serves ----------------------------------------------------------------------- */
+/* ---- the child that serves
+ * ----------------------------------------------------------------------- */
 
 static int serve(const char *volume_name, int ready_fd)
 {
     static struct mount_options options;
     char error[512] = "", threads[] = "threads=3";
-    char *argv[] = {(char[]){"trivet-fuse"}, (char[]){"-o"}, threads, (char *)(uintptr_t)volume_name,
-                    mount_point};
+    char *argv[] = {(char[]){"trivet-fuse"}, (char[]){"-o"}, threads,
+                    (char *)(uintptr_t)volume_name, mount_point};
     struct frontend *frontend;
     sigset_t stop;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -257,7 +266,8 @@ static void watchdog(int signal)
     _exit(1);
 }
 
-/* ---- what the tests use --------------------------------------------------------------------------- */
+/* ---- what the tests use
+ * --------------------------------------------------------------------------- */
 
 static const char *at(const char *name)
 {
@@ -297,7 +307,8 @@ static int fails_with(int result)
     return result == -1 ? errno : 0;
 }
 
-/* ---- a plain directory ---------------------------------------------------------------------------- */
+/* ---- a plain directory
+ * ---------------------------------------------------------------------------- */
 
 static int start_local(void)
 {
@@ -726,7 +737,8 @@ static void test_sigterm_unmounts(void)
     CU_ASSERT_EQUAL(unlink(path), 0);
 }
 
-/* ---- a volume that does not answer ---------------------------------------------------------------- */
+/* ---- a volume that does not answer
+ * ---------------------------------------------------------------- */
 
 static void do_nothing(int signal)
 {
@@ -818,9 +830,11 @@ static void test_sigterm_ends_what_waits(void)
     CU_ASSERT_FALSE(is_mounted());
 }
 
-/* ---- main ------------------------------------------------------------------------------------------ */
+/* ---- main
+ * ------------------------------------------------------------------------------------------ */
 
-static int remove_each(const char *path, const struct stat *stat_buffer, int type, struct FTW *place)
+static int remove_each(const char *path, const struct stat *stat_buffer, int type,
+                       struct FTW *place)
 {
     (void)stat_buffer;
     (void)type;

@@ -48,9 +48,10 @@ static void test_defaults(void)
 
 static void test_values(void)
 {
-    CU_ASSERT_EQUAL(parse("trivet-fuse -f -o threads=7,attribute-timeout=1.5 -oentry-timeout=0 h:/v "
-                          "/m -o wait-timeout=30,log-level=debug,log-file=/tmp/a.log"),
-                    0);
+    CU_ASSERT_EQUAL(
+        parse("trivet-fuse -f -o threads=7,attribute-timeout=1.5 -oentry-timeout=0 h:/v "
+              "/m -o wait-timeout=30,log-level=debug,log-file=/tmp/a.log"),
+        0);
     CU_ASSERT_TRUE(options.foreground);
     CU_ASSERT_EQUAL(options.threads, 7);
     CU_ASSERT_EQUAL(options.attribute_timeout_ms, 1500);
@@ -62,15 +63,17 @@ static void test_values(void)
 
 static void test_what_mount_passes(void)
 {
-    CU_ASSERT_EQUAL(parse("/sbin/mount.trivet h1,h2:/gv0 /mnt -sfnv -o rw,noatime,dev,suid,exec"), 0);
+    CU_ASSERT_EQUAL(parse("/sbin/mount.trivet h1,h2:/gv0 /mnt -sfnv -o rw,noatime,dev,suid,exec"),
+                    0);
     CU_ASSERT_TRUE(options.fake);
     CU_ASSERT_FALSE(options.foreground);
     CU_ASSERT_TRUE(options.sloppy);
     CU_ASSERT_EQUAL(options.log_level, LOG_LEVEL_INFO);
     CU_ASSERT_EQUAL(options.mount_flags, MS_NOATIME);
-    CU_ASSERT_EQUAL(parse("mount.trivet h:/v /m -o ro,nosuid,nodev,_netdev,auto,nofail,x-systemd.foo,"
-                          "comment=bar,defaults -t fuse.trivet -N /proc/1/ns/mnt"),
-                    0);
+    CU_ASSERT_EQUAL(
+        parse("mount.trivet h:/v /m -o ro,nosuid,nodev,_netdev,auto,nofail,x-systemd.foo,"
+              "comment=bar,defaults -t fuse.trivet -N /proc/1/ns/mnt"),
+        0);
     CU_ASSERT_EQUAL(options.mount_flags, MS_RDONLY | MS_NOSUID | MS_NODEV);
     CU_ASSERT_EQUAL(parse("mount.trivet h:/v /m -o ro,rw,noexec,exec"), 0);
     CU_ASSERT_EQUAL(options.mount_flags, 0);

@@ -19,7 +19,8 @@
 
 enum { WAIT_MS = 5000, ENTRIES = 700, COOKIE_BASE = 1000, PARENT_INDEX = 77 };
 
-/* ---- the volume: requests wait in a queue -------------------------------------------------------- */
+/* ---- the volume: requests wait in a queue
+ * -------------------------------------------------------- */
 
 struct waiting_volume {
     struct volume volume;
@@ -115,13 +116,20 @@ static bool volume_idle(void)
 
 static struct attr file_attr(uint64_t index)
 {
-    return (struct attr){.type = OBJECT_FILE, .mode = 0644, .nlink = 1, .size = index, .change = 1,
+    return (struct attr){.type = OBJECT_FILE,
+                         .mode = 0644,
+                         .nlink = 1,
+                         .size = index,
+                         .change = 1,
                          .gfid = gfid_make(0, 5, index)};
 }
 
 static struct attr directory_attr(void)
 {
-    return (struct attr){.type = OBJECT_DIRECTORY, .mode = 0755, .nlink = 2, .gfid = GFID_ROOT,
+    return (struct attr){.type = OBJECT_DIRECTORY,
+                         .mode = 0755,
+                         .nlink = 2,
+                         .gfid = GFID_ROOT,
                          .parent = gfid_make(0, 0, PARENT_INDEX)};
 }
 
@@ -158,7 +166,8 @@ static void answer_listing(struct volume_request *request, uint32_t grant_ms)
     volume_complete(request);
 }
 
-/* ---- the kernel ---------------------------------------------------------------------------------- */
+/* ---- the kernel
+ * ---------------------------------------------------------------------------------- */
 
 static int kernel = -1;
 static struct frontend *frontend;
@@ -300,7 +309,8 @@ static void test_the_session_ends(void)
     frontend_free(frontend);
 }
 
-/* ---- the handshake ------------------------------------------------------------------------------- */
+/* ---- the handshake
+ * ------------------------------------------------------------------------------- */
 
 static void test_only_what_is_meant_is_asked_for(void)
 {
@@ -315,7 +325,8 @@ static void test_only_what_is_meant_is_asked_for(void)
     CU_ASSERT_TRUE(out->flags & FUSE_DO_READDIRPLUS);
 }
 
-/* ---- listings ------------------------------------------------------------------------------------ */
+/* ---- listings
+ * ------------------------------------------------------------------------------------ */
 
 /* Read on from *offset; counts entries, checks their order. Returns false at the end. */
 static bool list_some(uint64_t handle, uint64_t *offset, int *count)
@@ -329,8 +340,13 @@ static bool list_some(uint64_t handle, uint64_t *offset, int *count)
     for (size_t at = 0; at < answer.size; (*count)++) {
         const struct fuse_dirent *entry = (const void *)(answer.body + at);
         char name[32];
-        snprintf(name, sizeof(name), *count == 0 ? "." : *count == 1 ? ".." : "name-%d", *count - 2);
-        CU_ASSERT_TRUE(entry->namelen == strlen(name) && memcmp(entry->name, name, entry->namelen) == 0);
+        snprintf(name, sizeof(name),
+                 *count == 0   ? "."
+                 : *count == 1 ? ".."
+                               : "name-%d",
+                 *count - 2);
+        CU_ASSERT_TRUE(entry->namelen == strlen(name) &&
+                       memcmp(entry->name, name, entry->namelen) == 0);
         CU_ASSERT_EQUAL(entry->ino, *count == 0   ? FUSE_ROOT_ID
                                     : *count == 1 ? PARENT_INDEX
                                                   : 98 + (uint64_t)*count);
@@ -350,7 +366,8 @@ static void test_a_listing_is_whole_and_takes_few_requests(void)
     while (list_some(handle, &offset, &count)) {
     }
     CU_ASSERT_EQUAL(count, ENTRIES + 2);
-    CU_ASSERT_EQUAL(waiting.submitted[VOLUME_READDIR] - before, 1); /* 700 small entries: one buffer */
+    CU_ASSERT_EQUAL(waiting.submitted[VOLUME_READDIR] - before, 1); /* 700 small entries: one
+                                                                       buffer */
     kernel_releasedir(handle);
 }
 
@@ -490,7 +507,8 @@ static void test_malformed_entries_are_an_error(void)
     kernel_releasedir(handle);
 }
 
-/* ---- names and grants ---------------------------------------------------------------------------- */
+/* ---- names and grants
+ * ---------------------------------------------------------------------------- */
 
 static const struct fuse_entry_out *entry_answer(void)
 {
@@ -562,7 +580,8 @@ static void test_nodes_never_told_are_stale(void)
     CU_ASSERT_EQUAL(answer.header.error, -ENAMETOOLONG);
 }
 
-/* ---- io ------------------------------------------------------------------------------------------ */
+/* ---- io
+ * ------------------------------------------------------------------------------------------ */
 
 static uint64_t kernel_write(uint64_t node, uint32_t flags, uint32_t write_flags, const char *data,
                              size_t size)
@@ -678,7 +697,8 @@ static void test_opening_keeps_data_that_is_vouched_for(void)
     kernel_forget(60, 2);
 }
 
-/* ---- interrupts ---------------------------------------------------------------------------------- */
+/* ---- interrupts
+ * ---------------------------------------------------------------------------------- */
 
 /* A READ of a caller whose process cannot be seen (pid 0), interrupted: how long until EINTR? */
 static int interrupted_ms(bool answers)

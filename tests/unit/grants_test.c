@@ -27,14 +27,14 @@ static void set_up(unsigned count, bool on_directories)
 {
     brick_set_open(&set, count, on_directories);
     CU_ASSERT_FATAL(brick_set_wait_serving(&set));
-    CU_ASSERT_EQUAL_FATAL(client_open(&a, &set, 0, true), 0);
-    CU_ASSERT_EQUAL_FATAL(client_open(&b, &set, 0, false), 0);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&a, &set, 0, true), 0);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&b, &set, 0, false), 0);
 }
 
 static void tear_down(void)
 {
-    client_close(&a);
-    client_close(&b);
+    test_client_close(&a);
+    test_client_close(&b);
     brick_set_close(&set);
 }
 
@@ -241,8 +241,8 @@ static void what_is_changing_is_not_granted(void)
     brick_setattr_args setattr =
         args_setattr(&b, file, (struct attr_change){.mask = ATTR_MODE, .mode = 0600});
     struct test_client more[2];
-    CU_ASSERT_EQUAL(client_open(&more[0], &set, 0, true), 0);
-    CU_ASSERT_EQUAL(client_open(&more[1], &set, 0, true), 0);
+    CU_ASSERT_EQUAL(test_client_open(&more[0], &set, 0, true), 0);
+    CU_ASSERT_EQUAL(test_client_open(&more[1], &set, 0, true), 0);
     store_hooks_hold(&set.members[0].hooks, false, true);
     client_send(&b, BRICK_SETATTR, &setattr, NULL, &change);
     CU_ASSERT_FATAL(store_hooks_wait_blocked(&set.members[0].hooks, 1));
@@ -269,8 +269,8 @@ static void what_is_changing_is_not_granted(void)
     answer_release(&by_object);
     answer_release(&by_name);
     answer_release(&by_listing);
-    client_close(&more[0]);
-    client_close(&more[1]);
+    test_client_close(&more[0]);
+    test_client_close(&more[1]);
     tear_down();
 }
 
@@ -295,7 +295,7 @@ static void restart_waits(bool clean)
     struct gfid file = client_make(&b, GFID_ROOT, "f", OBJECT_FILE);
     uint64_t granted_ns = test_now_ns();
     grant_object(file);
-    client_close(&b);
+    test_client_close(&b);
     brick_member_stop(&set, 0);
     if (!clean) { /* what a process that was killed leaves: an empty file */
         char path[128];
@@ -306,7 +306,7 @@ static void restart_waits(bool clean)
     brick_member_start(&set, 0);
     brick_set_view(&set, 0);
     CU_ASSERT_FATAL(brick_set_wait_serving(&set));
-    CU_ASSERT_EQUAL_FATAL(client_open(&b, &set, 0, false), 0);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&b, &set, 0, false), 0);
     uint64_t took_ms = change_takes_ms(file, granted_ns);
     CU_ASSERT(took_ms >= GRANT_MS_MAX);
     CU_ASSERT(took_ms <= 2 * GRANT_MS_MAX + SLACK_MS);
@@ -330,10 +330,10 @@ static void another_primary_waits_out_grants(void)
     struct gfid file = client_make(&b, GFID_ROOT, "f", OBJECT_FILE);
     uint64_t granted_ns = test_now_ns();
     grant_object(file);
-    client_close(&b);
+    test_client_close(&b);
     brick_set_view(&set, 1);
     CU_ASSERT_FATAL(brick_set_wait_serving(&set));
-    CU_ASSERT_EQUAL_FATAL(client_open(&b, &set, 1, false), 0);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&b, &set, 1, false), 0);
     uint64_t took_ms = change_takes_ms(file, granted_ns);
     CU_ASSERT(took_ms >= GRANT_MS_MAX);
     CU_ASSERT(took_ms <= GRANT_MS_MAX + SLACK_MS);
@@ -570,7 +570,7 @@ static void caches_are_never_stale(void)
         atomic_store(&set.members[i].hooks.jitter_us, 300);
     }
     for (unsigned i = 0; i < WRITERS; i++) {
-        CU_ASSERT_EQUAL_FATAL(client_open(&writers[i].client, &set, 0, false), 0);
+        CU_ASSERT_EQUAL_FATAL(test_client_open(&writers[i].client, &set, 0, false), 0);
         random_sequence_init(&writers[i].random, 100 + i);
         writers[i].first = i;
         for (unsigned slot = i; slot < SLOTS; slot += WRITERS) {
@@ -583,7 +583,7 @@ static void caches_are_never_stale(void)
     for (unsigned i = 0; i < READERS; i++) {
         pthread_mutex_init(&readers[i].mutex, NULL);
         random_sequence_init(&readers[i].random, 200 + i);
-        CU_ASSERT_EQUAL_FATAL(client_open(&readers[i].client, &set, 0, true), 0);
+        CU_ASSERT_EQUAL_FATAL(test_client_open(&readers[i].client, &set, 0, true), 0);
         readers[i].client.recalled_context = &readers[i];
         readers[i].client.recalled = reader_recalled; /* nothing is granted yet */
         pthread_create(&readers[i].thread, NULL, reader_run, &readers[i]);
@@ -596,11 +596,11 @@ static void caches_are_never_stale(void)
     atomic_store(&race_over, true);
     for (unsigned i = 0; i < WRITERS; i++) {
         pthread_join(writers[i].thread, NULL);
-        client_close(&writers[i].client);
+        test_client_close(&writers[i].client);
     }
     for (unsigned i = 0; i < READERS; i++) {
         pthread_join(readers[i].thread, NULL);
-        client_close(&readers[i].client);
+        test_client_close(&readers[i].client);
         pthread_mutex_destroy(&readers[i].mutex);
     }
     CU_ASSERT_EQUAL(atomic_load(&stale), 0);
