@@ -88,7 +88,8 @@ static bool is_suspect(const struct call *call, uint64_t now_ns, bool answers,
     bool is_late = now_ns - call->started_ns >= FUSE_INTERRUPT_AFTER_MS * NS_PER_MS;
     *out_is_interrupted = fuse_req_interrupted(call->req) != 0;
     /* Not write-back: its data may be another process's, which would lose it. */
-    return !call->is_cancelled && !call->is_writeback && (is_late || (*out_is_interrupted && !answers));
+    return !call->is_cancelled && !call->is_writeback &&
+           (is_late || (*out_is_interrupted && !answers));
 }
 
 /* Hold the next calls to look at, and put them behind all others. */
