@@ -7,8 +7,7 @@
  *
  * An entry may be used until its grant ends or is recalled. Three things keep a late answer from
  * bringing back an old state: a recall after the request was submitted voids its grant (recalls);
- * an
- * own change answered meanwhile voids what a read saw (the slot's generation); and of two own
+ * an own change answered meanwhile voids what a read saw (the slot's generation); and of two own
  * changes the later one counts, whichever answer comes first (change).
  *
  * SPDX-License-Identifier: Apache-2.0

@@ -44,8 +44,7 @@ struct volume_definition {
 int volume_name_check(const char *name, struct refusal *out_why);
 
 /* Parse "HOST:/path" or "[v6]:/path". The path is made canonical in its text (no double, trailing
- * or
- * "." components). Fails: -EINVAL. */
+ * or "." components). Fails: -EINVAL. */
 int brick_parse(const char *text, struct brick_definition *out_brick, struct refusal *out_why);
 
 /* Check names, counts and that no brick lies in another of the same volume. Fails: -EINVAL. */

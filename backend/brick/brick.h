@@ -40,8 +40,7 @@ struct brick_client {
     uint64_t client; /* the session's id */
     bool wants_grants;
     /* The session has a newer connection: what is still unread on this one must not take effect
-     * after
-     * answers that the session has had since. */
+     * after answers that the session has had since. */
     atomic_bool fenced;
     struct brick_client *prev, *next; /* in brick.sessions */
     struct rpc_connection *connection; /* while it is in brick.sessions */

@@ -145,8 +145,7 @@ bool grants_give(struct grants *grants, uint64_t client, uint64_t key)
 }
 
 /* Take key back from everybody but client: one recall a holder, carrying what the kernel there is
- * to
- * drop. With the mutex held. */
+ * to drop. With the mutex held. */
 static bool recall_key(struct grants *grants, const struct operation *operation, uint64_t key,
                        const struct gfid *object, const struct gfid *parent, struct slice name)
 {

@@ -9,9 +9,8 @@
  * old one after.
  *
  * Giving out and changing meet in the dependency cells (replica_driver.h): the giver notes the
- * grant
- * and then looks whether the cell is what it was before it gathered the answer; the changer marks
- * the cell and then looks for grants. Whichever comes second sees the other.
+ * grant and then looks whether the cell is what it was before it gathered the answer; the changer
+ * marks the cell and then looks for grants. Whichever comes second sees the other.
  *
  * The table is of fixed size; where it is full nothing is granted, which costs only speed.
  *
@@ -48,8 +47,7 @@ bool grants_give(struct grants *grants, uint64_t client, uint64_t key);
 /*
  * Take back what others than the client of operation hold of what it touches. True if somebody must
  * be waited for: released(operation->index) follows. Called with the replica's mutex held, after
- * the
- * cells are marked; it does not send yet: grants_send does, without locks. Keys are those of
+ * the cells are marked; it does not send yet: grants_send does, without locks. Keys are those of
  * replica_key_object and replica_key_name.
  */
 bool grants_recall(struct grants *grants, const struct operation *operation);

@@ -13,10 +13,8 @@ struct supervised;
 
 /*
  * Begin. host and port are trivetd's; listen_port is what the brick listens on. stop is called
- * once,
- * on a thread of the loop, when trivetd says so, or with a negative status when it refuses the
- * brick
- * for good.
+ * once, on a thread of the loop, when trivetd says so, or with a negative status when it refuses
+ * the brick for good.
  */
 int supervised_new(struct brick *brick, const char *host, uint16_t port, uint16_t listen_port,
                    void (*stop)(void *context, int status), void *context,

@@ -26,8 +26,7 @@
 #include "backend/brick/brick_supervised.h"
 
 /* Threads that read connections: one for the primary's stream, one for clients on each of two
- * cores,
- * one to spare while a write waits for the disk. */
+ * cores, one to spare while a write waits for the disk. */
 #define LOOP_THREADS 4
 /* Threads that wait for the disk: reads that miss memory, and syncs. */
 #define WORKER_THREADS 8

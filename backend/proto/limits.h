@@ -16,8 +16,7 @@
 /* Longest symlink target: PATH_MAX less its NUL; XFS takes 1023, ext4 4095. */
 #define TARGET_SIZE_MAX 4095
 /* Largest file: what ext4 with blocks of 4 KiB can hold (2^32 - 1 of them); every brick must be
- * able
- * to do what the primary decides. */
+ * able to do what the primary decides. */
 #define FILE_SIZE_MAX (UINT64_C(0xffffffff) * 4096)
 /* Most names of a file: ext4's limit, the smallest of the file systems of bricks. */
 #define LINKS_MAX 65000
@@ -64,8 +63,7 @@
 /* Log records read at start to fill the reply memory again: what any client may still retry. */
 #define REPLY_MEMORY_RECORDS 65536
 /* Most of a disk that is kept back from new data (1 % below this size): what was decided against
- * the
- * free space of one moment must still fit, metadata included, on every brick. */
+ * the free space of one moment must still fit, metadata included, on every brick. */
 #define DISK_RESERVE_MAX (UINT64_C(256) * 1024 * 1024)
 /* Members of a replica set: three, and one that is being replaced. */
 #define SET_MEMBERS_MAX 4
@@ -143,7 +141,7 @@
 #define EXPORTS_MAX 64
 #define EXPORT_CLIENTS_MAX 32
 /* Largest READDIR answer over NFS: what Linux asks for at most, and a bound on one reply's memory.
- * */
+ */
 #define NFS_READDIR_SIZE_MAX (128 * 1024)
 /* Largest READ, WRITE or READDIR over UDP: a datagram has 65,507 bytes and must hold a head too. */
 #define NFS_UDP_SIZE_MAX (32 * 1024)
@@ -188,7 +186,7 @@
 /* A segment of a brick's log: small enough that dropping one is a small step. */
 #define LOG_SEGMENT_SIZE (64 * 1024 * 1024)
 /* The log that is kept for members that come back: hours of an ordinary day, 1 % of a 100 GB disk.
- * */
+ */
 #define LOG_KEEP_SIZE (UINT64_C(1024) * 1024 * 1024)
 /* Operations between commits of the index: bounds its dirty pages, and the replay after a death. */
 #define INDEX_COMMIT_OPERATIONS 4096

@@ -279,7 +279,7 @@ void replica_pump(struct replica_driver *driver, struct pending *finished)
 /* ---- views and time ------------------------------------------------------------------------ */
 
 /* A member that no longer leads answers for nothing that is not committed: the next primary will.
- * */
+ */
 static void abandon_pending(struct replica_driver *driver, struct pending **finished)
 {
     for (uint64_t i = atomic_load(&driver->committed) + 1; i <= driver->replica.sequenced; i++) {
@@ -335,7 +335,7 @@ int replica_driver_view(struct replica_driver *driver, const struct view *view)
         replica_grace_locked(driver, GRANT_MS_MAX);
     }
     /* Durable before it is acted in: a brick that comes back must know the latest view it was in.
-     * */
+     */
     int rc = store_view_put(driver->store, view);
     if (rc < 0) {
         pthread_mutex_unlock(&driver->mutex);

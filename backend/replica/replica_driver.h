@@ -53,8 +53,7 @@ struct replica_driver {
     void (*failed)(void *context, int status);
     void *failed_context;
     /* Caches (may be NULL): hold, under the mutex, says whether operation must not be committed
-     * before
-     * replica_release; held is then called without locks. Set before the first view. */
+     * before replica_release; held is then called without locks. Set before the first view. */
     bool (*hold)(void *context, const struct operation *operation);
     void (*held)(void *context);
     void *hold_context;
@@ -128,8 +127,7 @@ void replica_submit(struct replica_driver *driver, const struct mutation *mutati
 /* What hold said must wait need not any more. */
 void replica_release(struct replica_driver *driver, uint64_t index);
 /* Commit nothing new until ms have passed: what an earlier process of this brick granted may still
- * be
- * in caches. Before the first view. */
+ * be in caches. Before the first view. */
 void replica_grace(struct replica_driver *driver, unsigned ms);
 
 /* ---- reads --------------------------------------------------------------------------------- */
@@ -178,8 +176,7 @@ void replica_status(struct replica_driver *driver, struct replica_status *out_st
 /* ---- between the driver's files ------------------------------------------------------------ */
 
 /* Take a step and perform what can be performed at once, under the mutex; what has finished by it
- * is
- * put on *finished. The caller then unlocks and calls replica_pump. */
+ * is put on *finished. The caller then unlocks and calls replica_pump. */
 void replica_driver_step(struct replica_driver *driver, const struct replica_event *event,
                          struct pending **finished);
 /* Without the mutex: send, apply, answer. Consumes finished. */

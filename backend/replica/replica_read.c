@@ -1,8 +1,7 @@
 /*
  * What answers rest on: committed state only. Every operation marks the cells of what it touches
- * with
- * its index before the index shows it; an answer that was gathered waits until the marks of what it
- * shows are committed.
+ * with its index before the index shows it; an answer that was gathered waits until the marks of
+ * what it shows are committed.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -201,8 +201,7 @@ static bool refuse_locked(struct replica_ticket *ticket, int status)
 
 /*
  * Decide and sequence under the mutex. Returns true if the ticket is taken care of (it waits),
- * false
- * if it is to be completed at once by its waiter's wake.
+ * false if it is to be completed at once by its waiter's wake.
  */
 static bool submit_locked(struct replica_driver *driver, const struct mutation *mutation,
                           struct slice bulk, struct replica_ticket *ticket,

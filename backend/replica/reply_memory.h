@@ -2,8 +2,7 @@
  * Which operations have taken effect, by their ids: a retry finds what its first sending did. Only
  * the operation's index is kept (the answer follows from the record in the log), or the refusal.
  * Every member keeps it, the primary from what it sequences, a backup from what it is sent, both
- * from
- * the log at start. Guarded by the driver's mutex.
+ * from the log at start. Guarded by the driver's mutex.
  *
  * A session has SESSION_SLOTS slots, each used by one operation at a time with rising sequence
  * numbers; so memory per client is bounded, and an id below the slot's number is known to be late.

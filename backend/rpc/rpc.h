@@ -6,8 +6,8 @@
  * How threads run. The thread that finds a connection ready reads it, and runs each call's handler
  * and each reply's callback itself, in the order of arrival; a connection is read by one thread at
  * a time, so calls of one connection begin in order. Handlers and callbacks must not block; what
- * may
- * wait for a disk or another program goes to rpc_offload. Answers may be sent later, by any thread.
+ * may wait for a disk or another program goes to rpc_offload. Answers may be sent later, by any
+ * thread.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -118,9 +118,8 @@ struct slice rpc_call_arguments(const struct rpc_call *call);
 
 /*
  * Decode the arguments into memory that was cleared. Strings are allocated by XDR: xdr_free them;
- * on
- * failure they are already. out_rest (may be NULL) gets the
- * undecoded bytes behind, which stay valid until the call is answered.
+ * on failure they are already. out_rest (may be NULL) gets the undecoded bytes behind, which stay
+ * valid until the call is answered.
  *
  * Fails: -E_BAD_MESSAGE; the caller then answers with rpc_call_garbage.
  */
@@ -151,8 +150,8 @@ void rpc_call_drop(struct rpc_call *call);                             /* stay s
 /*
  * Dial in the background. A literal address is taken as it is; a name is looked up before return,
  * which may wait for a name server. opened runs when connected; closed runs, once, when the
- * connection is
- * lost or could not be made (rpc_connection_error says why). service may serve no programs.
+ * connection is lost or could not be made (rpc_connection_error says why). service may serve no
+ * programs.
  *
  * Owns:  the caller holds one reference to *out_connection: rpc_connection_put.
  * Fails: -EINVAL (host cannot be resolved).

@@ -3,8 +3,7 @@
  *
  * Each step changes something through one mount (bytes, size, mode, a name) and looks at it through
  * the other in the next instruction; whatever the other shows of before is an error. Descriptors
- * are
- * open on both sides throughout, names are looked up by both, so both kernels have everything
+ * are open on both sides throughout, names are looked up by both, so both kernels have everything
  * cached.
  *
  * SPDX-License-Identifier: Apache-2.0

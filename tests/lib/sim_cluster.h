@@ -67,7 +67,7 @@ void sim_run_until(struct sim_cluster *sim, uint64_t ms);
 /* Run until nothing happens any more but dialling members that do not answer. */
 void sim_run(struct sim_cluster *sim);
 /* The process dies; its store stays as it is. It comes back with another incarnation and no view.
- * */
+ */
 void sim_crash(struct sim_cluster *sim, uint32_t member);
 void sim_restart(struct sim_cluster *sim, uint32_t member);
 /* Streams between two members break; while cut, none is opened. */

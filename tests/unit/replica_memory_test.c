@@ -1,8 +1,7 @@
 /*
  * Reply memory and pending ring. Goal: a retry is recognised as long as promised, memory is
- * bounded,
- * waiters run once and in order. Method: ids of both kinds against a simple expectation; the ring
- * filled, dropped out of order, and held by readers.
+ * bounded, waiters run once and in order. Method: ids of both kinds against a simple expectation;
+ * the ring filled, dropped out of order, and held by readers.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
