@@ -94,10 +94,14 @@ static struct attr_change change_from_stat(const struct stat *stat, int to_set)
         int fuse;
         uint32_t mask;
     } bits[] = {
-        {FUSE_SET_ATTR_MODE, ATTR_MODE},           {FUSE_SET_ATTR_UID, ATTR_UID},
-        {FUSE_SET_ATTR_GID, ATTR_GID},             {FUSE_SET_ATTR_SIZE, ATTR_SIZE},
-        {FUSE_SET_ATTR_ATIME, ATTR_ATIME},         {FUSE_SET_ATTR_MTIME, ATTR_MTIME},
-        {FUSE_SET_ATTR_ATIME_NOW, ATTR_ATIME_NOW}, {FUSE_SET_ATTR_MTIME_NOW, ATTR_MTIME_NOW},
+        {FUSE_SET_ATTR_MODE, ATTR_MODE},
+        {FUSE_SET_ATTR_UID, ATTR_UID},
+        {FUSE_SET_ATTR_GID, ATTR_GID},
+        {FUSE_SET_ATTR_SIZE, ATTR_SIZE},
+        {FUSE_SET_ATTR_ATIME, ATTR_ATIME},
+        {FUSE_SET_ATTR_MTIME, ATTR_MTIME},
+        {FUSE_SET_ATTR_ATIME_NOW, ATTR_ATIME_NOW},
+        {FUSE_SET_ATTR_MTIME_NOW, ATTR_MTIME_NOW},
     };
     struct attr_change change = {
         .mode = stat->st_mode & 07777,

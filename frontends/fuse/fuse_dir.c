@@ -77,8 +77,7 @@ void fuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *i
     fuse_reply_err(req, 0);
 }
 
-/* ---- the handle's buffer -----------------------------------------------------------------------
- * */
+/* ---- the handle's buffer ------------------------------------------------------------------ */
 
 /* Take the buffer away. True if it goes on at cookie; else it is dropped. */
 static bool directory_take(struct directory *directory, uint64_t cookie, bool with_attr,
@@ -122,8 +121,7 @@ static void directory_keep(struct directory *directory, struct entries *entries)
     free(old);
 }
 
-/* ---- filling the kernel's buffer ---------------------------------------------------------------
- * */
+/* ---- filling the kernel's buffer ---------------------------------------------------------- */
 
 static bool listing_add(struct listing *listing, const char *name,
                         const struct fuse_entry_param *entry, uint64_t cookie)
@@ -159,10 +157,9 @@ static bool listing_add_entry(struct listing *listing, const struct entries *ent
     struct frontend *frontend = listing->call->frontend;
     struct fuse_entry_param entry;
     char name[NAME_SIZE_MAX + 1];
-    bool is_referred =
-        listing->call->plus && entries->has_attr &&
-        frontend_entry(frontend, &from->attr, entries->granted_until_ns, entries->is_kept,
-                       &entry) == 0;
+    bool is_referred = listing->call->plus && entries->has_attr &&
+                       frontend_entry(frontend, &from->attr, entries->granted_until_ns,
+                                      entries->is_kept, &entry) == 0;
     if (!is_referred) { /* without an inode: the kernel looks it up if it wants to know more */
         entry = (struct fuse_entry_param){.ino = 0};
         entry.attr.st_ino = gfid_ino(&from->gfid);
@@ -213,8 +210,7 @@ static void listing_undo(const struct listing *listing)
     }
 }
 
-/* ---- READDIR -----------------------------------------------------------------------------------
- * */
+/* ---- READDIR ------------------------------------------------------------------------------ */
 
 /* Reply from entries, keep the rest, and end the call. Takes entries->memory. */
 static void listing_reply(struct listing *listing, struct entries *entries)

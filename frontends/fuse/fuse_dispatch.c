@@ -193,10 +193,9 @@ static void note_change(struct frontend *frontend, const struct attr *attr)
 /* Listings that were read before this answer must not bring older attributes after it. */
 static void call_note_changes(struct call *call)
 {
-    static const uint32_t reading = 1U << VOLUME_GETATTR | 1U << VOLUME_ACCESS |
-                                    1U << VOLUME_LOOKUP | 1U << VOLUME_READLINK |
-                                    1U << VOLUME_READ | 1U << VOLUME_COMMIT |
-                                    1U << VOLUME_READDIR | 1U << VOLUME_STATFS;
+    static const uint32_t reading =
+        1U << VOLUME_GETATTR | 1U << VOLUME_ACCESS | 1U << VOLUME_LOOKUP | 1U << VOLUME_READLINK |
+        1U << VOLUME_READ | 1U << VOLUME_COMMIT | 1U << VOLUME_READDIR | 1U << VOLUME_STATFS;
     const struct reply *reply = &call->request.reply;
     if (reply->status == 0 && !(reading >> call->request.op & 1)) {
         note_change(call->frontend, &reply->object);

@@ -33,7 +33,7 @@ struct call {
 
     /* What the answer needs besides the request. */
     fuse_ino_t ino;
-    pid_t pid; /* the thread that waits */
+    pid_t pid;                  /* the thread that waits */
     struct fuse_file_info file; /* open, create */
     struct directory *directory;
     struct hidden *hidden; /* unlink, rename: the record being made */
@@ -42,9 +42,9 @@ struct call {
     uint64_t offset; /* readdir: the kernel's */
     bool plus;
     bool is_writeback; /* pages of a mapping, on behalf of whoever wrote to it */
-    char *memory;    /* names and data that the request points to and that go with the call */
-    char *received;  /* a receive buffer taken over */
-    uint32_t epoch;  /* fsync: of the write verifier at the first write since the last one */
+    char *memory;      /* names and data that the request points to and that go with the call */
+    char *received;    /* a receive buffer taken over */
+    uint32_t epoch;    /* fsync: of the write verifier at the first write since the last one */
 
     /* Guarded by frontend->lock. */
     struct call *next, *previous; /* in flight; next also in the pool */
@@ -111,7 +111,7 @@ struct frontend {
     /* False while the volume grants no caching: attributes in listings would be of no use. */
     _Atomic bool is_granting;
 
-    char *mount_point; /* absolute; set while mounted */
+    char *mount_point;     /* absolute; set while mounted */
     _Atomic bool is_ready; /* the kernel's INIT has been answered */
     int ended_fd;          /* an eventfd: a session thread has ended */
     pthread_t *threads;
@@ -123,8 +123,7 @@ struct frontend {
     bool is_stopping;
 };
 
-/* ---- life: fuse_dispatch.c, fuse_mount.c ------------------------------------------------------
- * */
+/* ---- life: fuse_dispatch.c, fuse_mount.c -------------------------------------------------- */
 
 /* options must outlive the frontend. Set volume before mounting. Fails: -ENOMEM. */
 int frontend_new(const struct mount_options *options, struct frontend **out_frontend);
@@ -151,8 +150,7 @@ int frontend_serve(struct frontend *frontend, int fd);
  */
 void frontend_run(struct frontend *frontend, int stop_fd);
 
-/* ---- calls: fuse_dispatch.c -------------------------------------------------------------------
- * */
+/* ---- calls: fuse_dispatch.c --------------------------------------------------------------- */
 
 /* The table that libfuse calls. */
 extern const struct fuse_lowlevel_ops fuse_operations;
@@ -189,8 +187,7 @@ void call_leave_flight(struct call *call);
 void call_hold(struct call *call);
 void call_drop(struct call *call);
 
-/* ---- attributes: fuse_attr.c ------------------------------------------------------------------
- * */
+/* ---- attributes: fuse_attr.c -------------------------------------------------------------- */
 
 void attr_to_stat(const struct attr *attr, struct stat *out_stat);
 /* Monotonic time until which what the answer says may be cached, 0 for not at all. */
@@ -198,8 +195,7 @@ uint64_t call_granted_until(const struct call *call);
 /* What is left of that from now on, in seconds; fixed_ms counts instead unless it is -1. */
 double frontend_timeout(const struct frontend *frontend, long fixed_ms, uint64_t until_ns);
 
-/* ---- entries: fuse_name.c ---------------------------------------------------------------------
- * */
+/* ---- entries: fuse_name.c ----------------------------------------------------------------- */
 
 /*
  * Refer to the object with the kernel's next reply and describe it. Undo with inode_table_forget if
@@ -216,8 +212,7 @@ void call_answer_entry(struct call *call);
 void name_seen(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino);
 fuse_ino_t name_recall(struct frontend *frontend, fuse_ino_t parent, struct slice name);
 
-/* ---- receive buffers: fuse_loop.c -------------------------------------------------------------
- * */
+/* ---- receive buffers: fuse_loop.c --------------------------------------------------------- */
 
 void receive_pool_init(struct receive_pool *pool);
 void receive_pool_release(struct receive_pool *pool);
@@ -230,14 +225,12 @@ void receive_give_back(struct receive_pool *pool, char *memory);
 int frontend_start_threads(struct frontend *frontend);
 void frontend_join_threads(struct frontend *frontend);
 
-/* ---- the watch: fuse_interrupt.c --------------------------------------------------------------
- * */
+/* ---- the watch: fuse_interrupt.c ---------------------------------------------------------- */
 
 int frontend_start_watch(struct frontend *frontend);
 void frontend_stop_watch(struct frontend *frontend);
 
-/* ---- the rows, as libfuse declares them -------------------------------------------------------
- * */
+/* ---- the rows, as libfuse declares them --------------------------------------------------- */
 
 void fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *stat, int to_set,

@@ -43,8 +43,8 @@ static bool signals_end(const char *status)
     const uint64_t harmless = signal_bit(SIGCHLD) | signal_bit(SIGCONT) | signal_bit(SIGURG) |
                               signal_bit(SIGWINCH) | signal_bit(SIGSTOP) | signal_bit(SIGTSTP) |
                               signal_bit(SIGTTIN) | signal_bit(SIGTTOU);
-    const uint64_t asking = signal_bit(SIGHUP) | signal_bit(SIGINT) | signal_bit(SIGQUIT) |
-                            signal_bit(SIGTERM);
+    const uint64_t asking =
+        signal_bit(SIGHUP) | signal_bit(SIGINT) | signal_bit(SIGQUIT) | signal_bit(SIGTERM);
     uint64_t pending = status_mask(status, "SigPnd:") | status_mask(status, "ShdPnd:");
     pending &= ~status_mask(status, "SigBlk:") | signal_bit(SIGKILL);
     pending &= ~status_mask(status, "SigIgn:");
@@ -52,10 +52,19 @@ static bool signals_end(const char *status)
     return (pending & ~caught & ~harmless) != 0 || (pending & asking) != 0;
 }
 
+/*
+ * umount(8) looks at the mount point before it unmounts, and goes on if that fails: it need not
+ * wait for a volume that may never answer.
+ */
+static bool is_umount(const char *status, enum volume_op op)
+{
+    static const char name[] = "Name:\tumount\n";
+    return op == VOLUME_GETATTR && strncmp(status, name, sizeof(name) - 1) == 0;
+}
+
 /* Does the calling thread have to take signals that end it? otherwise: what to say if that cannot
- * be
- * told, of a process in another name space or one that has gone. */
-static bool caller_wants_to_end(pid_t pid, bool otherwise)
+ * be told, of a process in another name space or one that has gone. */
+static bool caller_wants_to_end(pid_t pid, enum volume_op op, bool otherwise)
 {
     char path[64], status[16384];
     snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);

@@ -108,8 +108,7 @@ static void read_ahead_set(const char *mount_point)
 static int wait_until_ready(struct frontend *frontend)
 {
     struct timespec pause = {.tv_nsec = 1000 * 1000};
-    for (unsigned ms = 0; ms < FUSE_HANDSHAKE_MS && !fuse_session_exited(frontend->session);
-         ms++) {
+    for (unsigned ms = 0; ms < FUSE_HANDSHAKE_MS && !fuse_session_exited(frontend->session); ms++) {
         if (atomic_load(&frontend->is_ready)) {
             return 0;
         }
@@ -167,8 +166,7 @@ int frontend_mount(struct frontend *frontend, const char *path, char *out_error,
     return 0;
 }
 
-/* ---- the end -----------------------------------------------------------------------------------
- * */
+/* ---- the end ------------------------------------------------------------------------------ */
 
 /*
  * Write back and unmount, in a child process that has none of our descriptors. A process must not

@@ -63,8 +63,8 @@ void call_answer_entry(struct call *call)
     struct fuse_entry_param entry;
     int status = reply->status;
     if (status == 0) {
-        status = frontend_entry(call->frontend, &reply->object, call_granted_until(call), false,
-                                &entry);
+        status =
+            frontend_entry(call->frontend, &reply->object, call_granted_until(call), false, &entry);
     }
     if (status != 0) {
         call_fail(call, status);

@@ -30,8 +30,7 @@ struct hidden {
     char name[64];
 };
 
-/* ---- the list ----------------------------------------------------------------------------------
- * */
+/* ---- the list ----------------------------------------------------------------------------- */
 
 bool hidden_has(struct frontend *frontend, fuse_ino_t ino)
 {
@@ -89,8 +88,7 @@ static struct hidden *hidden_new(fuse_ino_t ino, const struct gfid *parent, uint
     return hidden;
 }
 
-/* ---- removal at the last close -----------------------------------------------------------------
- * */
+/* ---- removal at the last close ------------------------------------------------------------ */
 
 struct removal {
     struct volume_request request;
@@ -144,8 +142,7 @@ static void hidden_made(struct call *call)
     }
 }
 
-/* ---- does a name need hiding? ------------------------------------------------------------------
- * */
+/* ---- does a name need hiding? ------------------------------------------------------------- */
 
 /* False only if what parent/name is was seen just now, and is not open. */
 static bool may_be_open(struct frontend *frontend, fuse_ino_t parent, struct slice name)
@@ -163,15 +160,13 @@ static struct hidden *hidden_if_needed(struct call *call)
     const struct attr *found = &call->request.reply.object;
     fuse_ino_t ino = gfid_ino(&found->gfid);
     if (call->request.reply.status != 0 || found->type == OBJECT_DIRECTORY || found->nlink > 1 ||
-        inode_table_opened(call->frontend->inodes, ino) == 0 ||
-        hidden_has(call->frontend, ino)) {
+        inode_table_opened(call->frontend->inodes, ino) == 0 || hidden_has(call->frontend, ino)) {
         return NULL;
     }
     return hidden_new(ino, &call->request.object, call->started_ns);
 }
 
-/* ---- UNLINK and RMDIR --------------------------------------------------------------------------
- * */
+/* ---- UNLINK and RMDIR --------------------------------------------------------------------- */
 
 static void unlink_hidden(struct call *call)
 {
@@ -217,8 +212,7 @@ void fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
     }
 }
 
-/* ---- RENAME ------------------------------------------------------------------------------------
- * */
+/* ---- RENAME ------------------------------------------------------------------------------- */
 
 /* The call's own arguments in the order of RENAME; for LOOKUP and LINK they change places. */
 static void rename_swap(struct call *call)

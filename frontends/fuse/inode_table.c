@@ -17,7 +17,7 @@
 #include "backend/base/scope.h"
 
 enum {
-    SHARDS = 64,       /* few enough to fit the cache, many enough that threads do not meet */
+    SHARDS = 64,        /* few enough to fit the cache, many enough that threads do not meet */
     BUCKETS_FIRST = 64, /* in a shard: 4,096 inodes before the first growth */
     SLAB_ENTRIES = 72   /* makes a slab just under a page */
 };

@@ -15,9 +15,9 @@ struct mount_options {
     const char *volume;      /* as for volume_open */
     const char *mount_point; /* as given */
     bool help, version;
-    bool foreground; /* -f of trivet-fuse */
-    bool fake;       /* -f of mount(8): everything but the mount */
-    bool sloppy;     /* -s of mount(8): unknown options are ignored */
+    bool foreground;           /* -f of trivet-fuse */
+    bool fake;                 /* -f of mount(8): everything but the mount */
+    bool sloppy;               /* -s of mount(8): unknown options are ignored */
     unsigned long mount_flags; /* MS_… */
     unsigned threads;
     long attribute_timeout_ms; /* -1: what the volume grants */

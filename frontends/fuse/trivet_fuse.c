@@ -28,8 +28,7 @@ static int fail(const char *text)
     return 1;
 }
 
-/* ---- checks ------------------------------------------------------------------------------------
- * */
+/* ---- checks ------------------------------------------------------------------------------- */
 
 /* The mount point as an absolute path; NULL after an error was printed. */
 static char *mount_point_resolve(const char *path)
@@ -62,8 +61,7 @@ static char *mount_point_resolve(const char *path)
     return NULL;
 }
 
-/* ---- the background ----------------------------------------------------------------------------
- * */
+/* ---- the background ----------------------------------------------------------------------- */
 
 /* The log of a mount in the background: that of -o log-file, or one by the mount point's name. */
 static int log_file_open(const struct mount_options *options, const char *mount_point)
@@ -121,8 +119,7 @@ static void background_complete(int fd, int log_fd)
     }
 }
 
-/* ---- the volume --------------------------------------------------------------------------------
- * */
+/* ---- the volume --------------------------------------------------------------------------- */
 
 struct first_answer {
     struct volume_request request;
@@ -178,8 +175,7 @@ static int volume_begin(struct frontend *frontend, char *error, size_t size)
                                      .wait_timeout_ms = frontend->options->wait_timeout_ms,
                                      .recall = frontend_recall,
                                      .recall_context = frontend};
-    int status =
-        volume_open(frontend->options->volume, &options, &frontend->volume, error, size);
+    int status = volume_open(frontend->options->volume, &options, &frontend->volume, error, size);
     if (status != 0) {
         return status;
     }
@@ -193,8 +189,7 @@ static int volume_begin(struct frontend *frontend, char *error, size_t size)
     return status;
 }
 
-/* ---- main --------------------------------------------------------------------------------------
- * */
+/* ---- main --------------------------------------------------------------------------------- */
 
 static int stop_signals(void)
 {

@@ -19,8 +19,7 @@
 
 enum { WAIT_MS = 5000, ENTRIES = 700, COOKIE_BASE = 1000, PARENT_INDEX = 77 };
 
-/* ---- the volume: requests wait in a queue
- * -------------------------------------------------------- */
+/* ---- the volume: requests wait in a queue ------------------------------------------------- */
 
 struct waiting_volume {
     struct volume volume;
@@ -166,8 +165,7 @@ static void answer_listing(struct volume_request *request, uint32_t grant_ms)
     volume_complete(request);
 }
 
-/* ---- the kernel
- * ---------------------------------------------------------------------------------- */
+/* ---- the kernel --------------------------------------------------------------------------- */
 
 static int kernel = -1;
 static struct frontend *frontend;
@@ -309,8 +307,7 @@ static void test_the_session_ends(void)
     frontend_free(frontend);
 }
 
-/* ---- the handshake
- * ------------------------------------------------------------------------------- */
+/* ---- the handshake ------------------------------------------------------------------------ */
 
 static void test_only_what_is_meant_is_asked_for(void)
 {
@@ -325,8 +322,7 @@ static void test_only_what_is_meant_is_asked_for(void)
     CU_ASSERT_TRUE(out->flags & FUSE_DO_READDIRPLUS);
 }
 
-/* ---- listings
- * ------------------------------------------------------------------------------------ */
+/* ---- listings ----------------------------------------------------------------------------- */
 
 /* Read on from *offset; counts entries, checks their order. Returns false at the end. */
 static bool list_some(uint64_t handle, uint64_t *offset, int *count)
@@ -507,8 +503,7 @@ static void test_malformed_entries_are_an_error(void)
     kernel_releasedir(handle);
 }
 
-/* ---- names and grants
- * ---------------------------------------------------------------------------- */
+/* ---- names and grants --------------------------------------------------------------------- */
 
 static const struct fuse_entry_out *entry_answer(void)
 {
@@ -580,8 +575,7 @@ static void test_nodes_never_told_are_stale(void)
     CU_ASSERT_EQUAL(answer.header.error, -ENAMETOOLONG);
 }
 
-/* ---- io
- * ------------------------------------------------------------------------------------------ */
+/* ---- io ----------------------------------------------------------------------------------- */
 
 static uint64_t kernel_write(uint64_t node, uint32_t flags, uint32_t write_flags, const char *data,
                              size_t size)
@@ -697,8 +691,7 @@ static void test_opening_keeps_data_that_is_vouched_for(void)
     kernel_forget(60, 2);
 }
 
-/* ---- interrupts
- * ---------------------------------------------------------------------------------- */
+/* ---- interrupts --------------------------------------------------------------------------- */
 
 /* A READ of a caller whose process cannot be seen (pid 0), interrupted: how long until EINTR? */
 static int interrupted_ms(bool answers)
@@ -729,6 +722,22 @@ static void test_an_interrupt_counts_at_once_if_nothing_answers(void)
     CU_ASSERT_TRUE(interrupted_ms(false) < FUSE_INTERRUPT_AFTER_MS - 100);
 }
 
+/* Pages of a mapping may be another process's: they wait for the volume, whatever happens. */
+static void test_write_back_is_not_interrupted(void)
+{
+    kernel_know(50);
+    __atomic_store_n(&waiting.answers, false, __ATOMIC_RELAXED);
+    uint64_t number = kernel_write(50, 0, FUSE_WRITE_CACHE, "data", 4);
+    struct fuse_interrupt_in interrupt = {.unique = number};
+    (void)kernel_send(FUSE_INTERRUPT, 0, &interrupt, sizeof(interrupt));
+    CU_ASSERT_FALSE(kernel_has_message(FUSE_INTERRUPT_AFTER_MS + 2 * FUSE_INTERRUPT_EVERY_MS));
+    __atomic_store_n(&waiting.answers, true, __ATOMIC_RELAXED);
+    answer_write(volume_next(VOLUME_WRITE), 1);
+    kernel_receive(number);
+    CU_ASSERT_EQUAL(answer.header.error, 0);
+    kernel_forget(50, 1);
+}
+
 int main(void)
 {
     CU_initialize_registry();
@@ -751,6 +760,7 @@ int main(void)
     CU_ADD_TEST(suite, test_opening_keeps_data_that_is_vouched_for);
     CU_ADD_TEST(suite, test_an_interrupt_counts_after_a_second);
     CU_ADD_TEST(suite, test_an_interrupt_counts_at_once_if_nothing_answers);
+    CU_ADD_TEST(suite, test_write_back_is_not_interrupted);
     CU_ADD_TEST(suite, test_the_session_ends);
     CU_basic_run_tests();
     unsigned failures = CU_get_number_of_failures();

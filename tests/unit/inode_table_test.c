@@ -63,8 +63,8 @@ static void test_many_are_found_and_forgotten(void)
     CU_ASSERT_EQUAL(inode_table_count(table), MANY);
     for (uint64_t i = 0; i < MANY; i++) {
         struct gfid gfid = gfid_at(i);
-        wrong += inode_table_find(table, gfid_ino(&gfid), &found) != 0 ||
-                 !gfid_equal(&gfid, &found);
+        wrong +=
+            inode_table_find(table, gfid_ino(&gfid), &found) != 0 || !gfid_equal(&gfid, &found);
         if (i % 2 == 0) {
             inode_table_forget(table, gfid_ino(&gfid), 1);
         }
