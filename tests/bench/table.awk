@@ -62,6 +62,7 @@ END {
     }
     printf "\n(/gl: times as good as GlusterFS%s; /lo: as the local directory)\n", \
         ("ganesha" in seen) ? ", over NFS as NFS-Ganesha" : ""
+    print "(over NFS a small file is committed before it is closed, as a kernel client does; in a mount it is not)"
     printf "\nCPU of all daemons, ms per operation\n%-27s", "row"
     for (s = 1; s <= system_count; s++)
         if (systems[s] != "local")

@@ -63,6 +63,15 @@ wait_for 5 ended "$blocked" || fail "umount -f does not end cp"
 ! is_mounted || check "umount -f" timeout 20 umount -f "$MNT"
 wait_for 20 no_daemon trivet-fuse || fail "trivet-fuse lives on after umount"
 
+step "a plain umount of an idle mount ends, too"
+bricks_signal CONT
+volume_mount
+check "read" timeout 30 cmp "$WORK/large" "$MNT/after"
+sleep 3 # what the kernel was allowed to remember is forgotten
+bricks_signal STOP
+check "umount" timeout 20 umount "$MNT"
+wait_for 20 no_daemon trivet-fuse || fail "trivet-fuse lives on after umount"
+
 step "so does SIGTERM to trivet-fuse"
 bricks_signal CONT
 volume_mount
