@@ -41,17 +41,18 @@ measure_both()
             if (NR > 4) large += log($1 / $2) / 2; else small += log($1 / $2) / 4
         }
         END {
+            # Differences below a quarter are noise on a machine that does other work, too.
             small = exp(small); large = exp(large)
-            one = small >= 1.1 ? "natively small files are " times(small) " times as fast" : \
-                small <= 0.9 ? "small files are " times(1 / small) " times as fast over NFS" : \
+            one = small >= 1.25 ? "natively small files are " times(small) " times as fast" : \
+                small <= 0.8 ? "small files are " times(1 / small) " times as fast over NFS" : \
                 "small files are as fast either way"
-            two = large >= 1.1 ? "large ones " times(large) " times as fast natively" : \
-                large <= 0.9 ? "large ones " times(1 / large) " times as fast over NFS" : \
+            two = large >= 1.25 ? "large ones " times(large) " times as fast natively" : \
+                large <= 0.8 ? "large ones " times(1 / large) " times as fast over NFS" : \
                 "large ones as fast either way"
-            advice = small >= 0.9 && large >= 0.9 ? \
+            advice = small >= 0.8 && large >= 0.8 ? \
                 "mount natively wherever trivet-fuse runs, and keep NFS for machines where it does not" : \
-                small >= 0.9 ? "mount natively for trees of small files, by NFS where large ones are streamed" : \
-                large >= 0.9 ? "mount natively where large files are streamed, by NFS for trees of small ones" : \
+                small >= 0.8 ? "mount natively for trees of small files, by NFS where large ones are streamed" : \
+                large >= 0.8 ? "mount natively where large files are streamed, by NFS for trees of small ones" : \
                 "mount by NFS, and natively where locks and caching across machines matter"
             printf "\n  Advice: %s (%s, %s).\n", advice, one, two
         }'
