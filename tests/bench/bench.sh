@@ -58,18 +58,6 @@ bench_end()
     exit "$status"
 }
 
-# A virtual machine gets its memory from its host page by page, at the first touch, which costs more
-# than writing a file into it: whoever comes first would pay for all. WARM=0 leaves this out.
-memory_warm()
-{
-    local mebibytes
-    mebibytes=$(awk '/^MemAvailable/ { print int($2 / 1024 * 3 / 4) }' /proc/meminfo)
-    echo "bench: touching $mebibytes MiB of memory"
-    mkdir "$WORK/warm" && mount -t tmpfs -o size=100% warm "$WORK/warm" || fail "no tmpfs"
-    dd if=/dev/zero of="$WORK/warm/pages" bs=1M count="$mebibytes" status=none
-    umount "$WORK/warm"
-}
-
 cluster_paths "${BENCH_DIR:-/var/tmp}/trivet-bench"
 trap bench_end EXIT
 trap 'exit 143' TERM INT HUP
@@ -81,8 +69,6 @@ mkdir "$WORK/tree"
 for part in linux c++ x86_64-linux-gnu; do
     [ ! -d "/usr/include/$part" ] || cp -aL "/usr/include/$part" "$WORK/tree/"
 done
-: "${WARM:=1}"
-[ "$WARM" = 0 ] || memory_warm
 for name in $SYSTEMS; do
     declare -F "${name}_up" >/dev/null || fail "no such system: $name"
     system_run "$name"
