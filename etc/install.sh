@@ -23,6 +23,8 @@ list_files()
     for page in $(find backend frontends gateway mgmt etc -name '*.[1-8]' | sort); do
         echo "644 $page $root/share/man/man${page##*.}/$(basename "$page" | tr _ -)"
     done
+    echo "644 etc/trivetd.service $root/lib/systemd/system/trivetd.service"
+    echo "644 etc/trivet.bash-completion $root/share/bash-completion/completions/trivet"
     for name in $(find etc -maxdepth 1 -name '*.conf' | sort); do
         echo "644 $name $etc/trivet/$(basename "$name")"
     done
@@ -56,6 +58,7 @@ install_all()
         esac
         install -D -m "$mode" "$source" "$target" || return 1
     done < <(list_files)
+    sed -i "s|/usr/sbin/|$PREFIX/sbin/|" "$root/lib/systemd/system/trivetd.service"
     ln -sf trivet-fuse "$root/sbin/mount.trivet"
     write_pkg_config
 }

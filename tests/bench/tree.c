@@ -91,7 +91,7 @@ static int walk(struct tree *tree, struct way *way, const char *directory, int d
     int status = way->ops->list(way, directory, entries_add, &entries);
     if (status) {
         (void)report(way, directory, status); /* returned below */
-    } else {
+    } else if (entries.count > 1) {
         qsort(entries.list, entries.count, sizeof *entries.list, compare_entries);
     }
     for (size_t index = 0; !status && index < entries.count; index++) {
