@@ -229,11 +229,14 @@ static int start(struct nfs3_server *server, char *out_error, size_t size)
     if (status == 0) {
         status = listen_nfs(server, out_error, size);
     }
-    if (status == 0) {
-        status = rpc_loop_start(server->loop);
-    }
+    /* Ports are taken first, so that a start fails at once; calls are read when the volumes are
+     * open: what a client sends again to a gateway that has just come back waits in its socket
+     * rather than be told to try later, under another xid. */
     if (status == 0) {
         status = exports_open(server->exports, VOLUMES_MS);
+    }
+    if (status == 0) {
+        status = rpc_loop_start(server->loop);
     }
     /* Last: who finds us finds us ready. */
     return status ? status : be_found(server, out_error, size);
