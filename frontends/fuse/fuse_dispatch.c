@@ -57,6 +57,9 @@ void frontend_free(struct frontend *frontend)
         next = call->next;
         free(call);
     }
+    if (frontend->session) {
+        fuse_session_destroy(frontend->session);
+    }
     hidden_free_all(frontend);
     receive_pool_release(&frontend->buffers);
     inode_table_free(frontend->inodes);
