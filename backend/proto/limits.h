@@ -63,8 +63,7 @@
 /* Log records read at start to fill the reply memory again: what any client may still retry. */
 #define REPLY_MEMORY_RECORDS 65536
 /* Bytes of a long write after which a brick lets the disk begin: long enough for few, large
- * requests,
- * longer than files that live for a moment only. */
+ * requests, longer than files that live for a moment only. */
 #define WRITE_BEHIND_SIZE (8 * 1024 * 1024)
 /* Most of a disk that is kept back from new data (1 % below this size): what was decided against
  * the free space of one moment must still fit, metadata included, on every brick. */

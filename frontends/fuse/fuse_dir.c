@@ -2,15 +2,12 @@
  * Row dir: OPENDIR, READDIR, READDIRPLUS, RELEASEDIR, FSYNCDIR.
  *
  * The kernel asks for a few KiB at a time; the volume is asked for more, and what is left over
- * stays
- * with the directory handle for the kernel's next request, if that goes on where this one ended.
- * Requests on one handle may run at the same time: each takes the buffer away from the handle,
- * works
- * on it alone, and puts back the rest.
+ * stays with the directory handle for the kernel's next request, if that goes on where this one
+ * ended. Requests on one handle may run at the same time: each takes the buffer away from the
+ * handle, works on it alone, and puts back the rest.
  *
  * Offsets given to the kernel are the volume's cookies, and COOKIE_DOT and COOKIE_DOTDOT for the
- * two
- * entries that are made here.
+ * two entries that are made here.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -3,10 +3,8 @@
  * back. See fuse_frontend.h for the way a request goes.
  *
  * What is not in the table is answered with ENOSYS, which the kernel remembers: it then stops
- * asking
- * for extended attributes at every write and for FLUSH at every close (nothing is deferred here
- * that
- * a close could report), and does SEEK_DATA, locks and copies itself.
+ * asking for extended attributes at every write and for FLUSH at every close (nothing is deferred
+ * here that a close could report), and does SEEK_DATA, locks and copies itself.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -4,8 +4,7 @@
  * A thread of the session reads a request and runs its row function (fuse_op_…), which fills a
  * struct call and submits it; nobody waits. The volume's thread that has the answer runs the call's
  * answer function, which replies to the kernel. On the way a call is in the frontend's list of
- * calls
- * in flight, where the watch finds those whose process wants to end (fuse_interrupt.c).
+ * calls in flight, where the watch finds those whose process wants to end (fuse_interrupt.c).
  *
  * SPDX-License-Identifier: Apache-2.0
  */

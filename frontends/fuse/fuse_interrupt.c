@@ -7,9 +7,8 @@
  * of the operation's business, and a program that gets EINTR from mkdir() because the volume was
  * electing a primary is likely to break. The watch looks every FUSE_INTERRUPT_EVERY_MS at all calls
  * in flight. One that has waited for FUSE_INTERRUPT_AFTER_MS, or is interrupted before a volume
- * that
- * does not answer, is cancelled if the signals that its process has to take would end it, or are
- * those by which people ask it to.
+ * that does not answer, is cancelled if the signals that its process has to take would end it, or
+ * are those by which people ask it to.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

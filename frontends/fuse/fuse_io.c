@@ -1,7 +1,6 @@
 /*
  * Row io: OPEN, RELEASE, READ, WRITE, FSYNC. The volume keeps no open files; opens are counted
- * here,
- * for what is unlinked while open (fuse_remove.c).
+ * here, for what is unlinked while open (fuse_remove.c).
  *
  * A write that is not synced may be lost when all bricks lose power at once, and only then changes
  * the volume's write verifier (RFC 1813 section 4.8). FSYNC must fail if that happened to a write

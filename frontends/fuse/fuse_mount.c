@@ -123,8 +123,9 @@ static void session_end(struct frontend *frontend)
     frontend_stop_watch(frontend);
     volume_cancel_all(frontend->volume, -EINTR);
     atomic_store(&frontend->is_ready, false);
-    /* The kernel ends what is left when /dev/fuse is closed. A thread of the volume may be answering
-     * just now, so the session itself goes with the frontend, when the volume is closed. */
+    /* The kernel ends what is left when /dev/fuse is closed. A thread of the volume may be
+     * answering just now, so the session itself goes with the frontend, when the volume is closed.
+     */
     AUTO_CLOSE int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (nothing >= 0) {
         (void)dup3(nothing, fuse_session_fd(frontend->session), O_CLOEXEC);

@@ -3,8 +3,7 @@
  *
  * Two tables: words that this program understands, and words that mount(8) and fstab(5) use among
  * themselves, of which some become flags of mount(2). A word in neither is refused, since a
- * mistyped
- * option that is silently ignored does harm.
+ * mistyped option that is silently ignored does harm.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
