@@ -84,12 +84,15 @@ struct brick_request {
 
 /* ---- brick_answer.c ------------------------------------------------------------------------ */
 
-/* Begin: the request of a call, or NULL after it has been refused (no HELLO yet, no memory). */
-struct brick_request *brick_request_new(struct rpc_call *call, struct brick *brick);
-/* Arguments that cannot be decoded: GARBAGE_ARGS. Frees the request. */
+/*
+ * Begin the request of a call: who calls has said hello, the arguments (a struct that begins with a
+ * brick_target) decode, set and view are right. NULL: it has been answered. Strings in the
+ * arguments are the caller's to give to the request, which frees them.
+ */
+struct brick_request *brick_begin(struct rpc_call *call, struct brick *brick, xdrproc_t decode,
+                                  void *arguments, struct slice *out_rest);
+/* Arguments that make no sense: GARBAGE_ARGS. Frees the request. */
 void brick_garbage(struct brick_request *request);
-/* False if the view or set is wrong; the request has then been answered. */
-bool brick_admit(struct brick_request *request, const brick_target *target);
 /* Answer with what is in reply, as it is. Frees the request. */
 void brick_send(struct brick_request *request);
 /* Answer with a status only. Frees the request. */

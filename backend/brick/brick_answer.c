@@ -13,7 +13,7 @@
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 
-struct brick_request *brick_request_new(struct rpc_call *call, struct brick *brick)
+static struct brick_request *brick_request_new(struct rpc_call *call, struct brick *brick)
 {
     struct rpc_connection *connection = rpc_call_connection(call);
     struct brick_client *client = connection ? rpc_connection_user(connection) : NULL;
@@ -73,15 +73,26 @@ void brick_garbage(struct brick_request *request)
     request_free(request);
 }
 
-bool brick_admit(struct brick_request *request, const brick_target *target)
+struct brick_request *brick_begin(struct rpc_call *call, struct brick *brick, xdrproc_t decode,
+                                  void *arguments, struct slice *out_rest)
 {
-    int rc = replica_admit(request->brick->driver, target->set, target->view);
+    struct brick_request *request = brick_request_new(call, brick);
+    if (!request) {
+        return NULL;
+    }
+    if (rpc_call_decode(call, decode, arguments, out_rest) < 0) {
+        brick_garbage(request);
+        return NULL;
+    }
+    const brick_target *target = arguments; /* every struct of arguments begins with it */
+    int rc = replica_admit(brick->driver, target->set, target->view);
     if (rc < 0) {
+        xdr_free(decode, arguments);
         brick_refuse(request, rc);
-        return false;
+        return NULL;
     }
     request->view = target->view;
-    return true;
+    return request;
 }
 
 static pthread_key_t scratch_key;

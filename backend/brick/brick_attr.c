@@ -11,15 +11,9 @@
 void brick_getattr(struct rpc_call *call, void *context)
 {
     brick_getattr_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_getattr_args, &args, NULL);
     if (!request) {
-        return;
-    }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_getattr_args, &args, NULL) < 0) {
-        brick_garbage(request);
-        return;
-    }
-    if (!brick_admit(request, &args.target)) {
         return;
     }
     brick_watch_object(request, &args.object);
@@ -32,16 +26,13 @@ void brick_getattr(struct rpc_call *call, void *context)
 void brick_setattr(struct rpc_call *call, void *context)
 {
     brick_setattr_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_setattr_args, &args, NULL);
     if (!request) {
         return;
     }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_setattr_args, &args, NULL) < 0 ||
-        args.guard_nanoseconds >= NS_PER_S) {
+    if (args.guard_nanoseconds >= NS_PER_S) {
         brick_garbage(request);
-        return;
-    }
-    if (!brick_admit(request, &args.target)) {
         return;
     }
     request->mutation = (struct mutation){
@@ -78,15 +69,9 @@ static uint32_t rights_of(const struct cred *cred, const struct attr *attr)
 void brick_access(struct rpc_call *call, void *context)
 {
     brick_access_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_access_args, &args, NULL);
     if (!request) {
-        return;
-    }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_access_args, &args, NULL) < 0) {
-        brick_garbage(request);
-        return;
-    }
-    if (!brick_admit(request, &args.target)) {
         return;
     }
     struct reply *reply = &request->reply;

@@ -67,15 +67,9 @@ static int gather(struct brick_request *request, uint8_t *buffer)
 void brick_readdir(struct rpc_call *call, void *context)
 {
     brick_readdir_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_readdir_args, &args, NULL);
     if (!request) {
-        return;
-    }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_readdir_args, &args, NULL) < 0) {
-        brick_garbage(request);
-        return;
-    }
-    if (!brick_admit(request, &args.target)) {
         return;
     }
     request->cred = args.cred;

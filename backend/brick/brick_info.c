@@ -97,15 +97,9 @@ static void limit_to_set(struct brick *brick, struct statfs_info *info)
 void brick_statfs(struct rpc_call *call, void *context)
 {
     brick_statfs_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_statfs_args, &args, NULL);
     if (!request) {
-        return;
-    }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_statfs_args, &args, NULL) < 0) {
-        brick_garbage(request);
-        return;
-    }
-    if (!brick_admit(request, &args.target)) {
         return;
     }
     struct brick *brick = request->brick;

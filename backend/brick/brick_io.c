@@ -120,15 +120,9 @@ static void read_gather(struct brick_request *request, bool no_wait)
 void brick_read(struct rpc_call *call, void *context)
 {
     brick_read_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_read_args, &args, NULL);
     if (!request) {
-        return;
-    }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_read_args, &args, NULL) < 0) {
-        brick_garbage(request);
-        return;
-    }
-    if (!brick_admit(request, &args.target)) {
         return;
     }
     request->cred = args.cred;
@@ -142,16 +136,13 @@ void brick_write(struct rpc_call *call, void *context)
 {
     brick_write_args args = {0};
     struct slice rest, bulk;
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_write_args, &args, &rest);
     if (!request) {
         return;
     }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_write_args, &args, &rest) < 0 ||
-        rpc_bulk(rest, &bulk) < 0 || bulk.size > IO_SIZE_MAX) {
+    if (rpc_bulk(rest, &bulk) < 0 || bulk.size > IO_SIZE_MAX) {
         brick_garbage(request);
-        return;
-    }
-    if (!brick_admit(request, &args.target)) {
         return;
     }
     request->mutation = (struct mutation){
@@ -187,15 +178,9 @@ static void committed(struct replica_sync *sync, int status)
 void brick_commit(struct rpc_call *call, void *context)
 {
     brick_commit_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_commit_args, &args, NULL);
     if (!request) {
-        return;
-    }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_commit_args, &args, NULL) < 0) {
-        brick_garbage(request);
-        return;
-    }
-    if (!brick_admit(request, &args.target)) {
         return;
     }
     request->object = args.object;

@@ -11,19 +11,15 @@
 static void make(struct rpc_call *call, struct brick *brick, uint32_t type)
 {
     brick_make_args args = {0};
-    struct brick_request *request = brick_request_new(call, brick);
+    struct brick_request *request =
+        brick_begin(call, brick, (xdrproc_t)xdr_brick_make_args, &args, NULL);
     if (!request) {
-        return;
-    }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_make_args, &args, NULL) < 0 ||
-        args.how > CREATE_EXCLUSIVE) {
-        xdr_free((xdrproc_t)xdr_brick_make_args, (char *)&args);
-        brick_garbage(request);
         return;
     }
     request->name = args.name;
     request->target = args.symlink_target;
-    if (!brick_admit(request, &args.target)) {
+    if (args.how > CREATE_EXCLUSIVE) {
+        brick_garbage(request);
         return;
     }
     request->mutation = (struct mutation){
@@ -67,19 +63,12 @@ void brick_mknod(struct rpc_call *call, void *context)
 void brick_link(struct rpc_call *call, void *context)
 {
     brick_link_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_link_args, &args, NULL);
     if (!request) {
         return;
     }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_link_args, &args, NULL) < 0) {
-        xdr_free((xdrproc_t)xdr_brick_link_args, (char *)&args);
-        brick_garbage(request);
-        return;
-    }
     request->name = args.name;
-    if (!brick_admit(request, &args.target)) {
-        return;
-    }
     request->mutation = (struct mutation){
         .kind = MUTATION_LINK,
         .cred = args.cred,

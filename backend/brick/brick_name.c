@@ -67,19 +67,12 @@ static void watch_found(struct brick_request *request, uint64_t committed_before
 void brick_lookup(struct rpc_call *call, void *context)
 {
     brick_name_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_name_args, &args, NULL);
     if (!request) {
         return;
     }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_name_args, &args, NULL) < 0) {
-        xdr_free((xdrproc_t)xdr_brick_name_args, (char *)&args);
-        brick_garbage(request);
-        return;
-    }
     request->name = args.name;
-    if (!brick_admit(request, &args.target)) {
-        return;
-    }
     struct brick *brick = request->brick;
     struct reply *reply = &request->reply;
     struct slice name = slice_text(args.name);
@@ -106,15 +99,9 @@ void brick_lookup(struct rpc_call *call, void *context)
 void brick_readlink(struct rpc_call *call, void *context)
 {
     brick_getattr_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_getattr_args, &args, NULL);
     if (!request) {
-        return;
-    }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_getattr_args, &args, NULL) < 0) {
-        brick_garbage(request);
-        return;
-    }
-    if (!brick_admit(request, &args.target)) {
         return;
     }
     struct reply *reply = &request->reply;

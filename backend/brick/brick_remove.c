@@ -10,19 +10,12 @@
 static void remove_name(struct rpc_call *call, struct brick *brick, enum mutation_kind kind)
 {
     brick_remove_args args = {0};
-    struct brick_request *request = brick_request_new(call, brick);
+    struct brick_request *request =
+        brick_begin(call, brick, (xdrproc_t)xdr_brick_remove_args, &args, NULL);
     if (!request) {
         return;
     }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_remove_args, &args, NULL) < 0) {
-        xdr_free((xdrproc_t)xdr_brick_remove_args, (char *)&args);
-        brick_garbage(request);
-        return;
-    }
     request->name = args.name;
-    if (!brick_admit(request, &args.target)) {
-        return;
-    }
     request->mutation = (struct mutation){
         .kind = kind,
         .cred = args.cred,
@@ -47,20 +40,13 @@ void brick_rmdir(struct rpc_call *call, void *context)
 void brick_rename(struct rpc_call *call, void *context)
 {
     brick_rename_args args = {0};
-    struct brick_request *request = brick_request_new(call, context);
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_rename_args, &args, NULL);
     if (!request) {
-        return;
-    }
-    if (rpc_call_decode(call, (xdrproc_t)xdr_brick_rename_args, &args, NULL) < 0) {
-        xdr_free((xdrproc_t)xdr_brick_rename_args, (char *)&args);
-        brick_garbage(request);
         return;
     }
     request->name = args.name;
     request->name2 = args.name2;
-    if (!brick_admit(request, &args.target)) {
-        return;
-    }
     request->mutation = (struct mutation){
         .kind = MUTATION_RENAME,
         .cred = args.cred,
