@@ -3,9 +3,9 @@
  * of rules needs.
  *
  * A rule is one function on a fresh, empty directory of its own, called as root with umask 0. It
- * makes what it needs, does one thing, and says what must come of it. The macros below record a
- * failure with its place and end the rule (CUnit's fatal assertion); whatever is open or left
- * behind then is the harness's to close and remove.
+ * makes what it needs, does one thing, and says what must come of it. It runs in a process of its
+ * own, for 30 s at most. The macros below report a failure with its place and end that process;
+ * whatever is open or left behind then is the harness's to close and remove.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
