@@ -15,8 +15,9 @@ static int add(struct exceptions *exceptions, const char *rule, const char *reas
     struct exception *items =
         reallocarray(exceptions->items, exceptions->count + 1, sizeof *exceptions->items);
 
-    if (items == NULL)
+    if (items == NULL) {
         return -1;
+    }
     exceptions->items = items;
     struct exception *item = &items[exceptions->count];
     item->rule = strdup(rule);
@@ -29,13 +30,16 @@ static int add(struct exceptions *exceptions, const char *rule, const char *reas
 static int read_line(struct exceptions *exceptions, char *line, const char *path, int number)
 {
     line[strcspn(line, "\n")] = '\0';
-    if (line[0] == '\0' || line[0] == '#')
+    if (line[0] == '\0' || line[0] == '#') {
         return 0;
+    }
     char *reason = line + strcspn(line, " \t");
-    if (*reason != '\0')
+    if (*reason != '\0') {
         *reason++ = '\0';
-    while (isspace((unsigned char)*reason))
+    }
+    while (isspace((unsigned char)*reason)) {
         reason++;
+    }
     char *dot = strchr(line, '.');
     if (dot == NULL || *reason == '\0') {
         fprintf(stderr, "%s:%d: want \"subject.rule  reason\"\n", path, number);
@@ -62,8 +66,9 @@ int exceptions_read(struct exceptions *exceptions, const char *path)
         return -1;
     }
     for (int number = 1; fgets(line, sizeof line, file) != NULL; number++) {
-        if (read_line(exceptions, line, path, number) != 0)
+        if (read_line(exceptions, line, path, number) != 0) {
             result = -1;
+        }
     }
     fclose(file);
     return result;
@@ -77,8 +82,9 @@ const struct exception *exceptions_find(const struct exceptions *exceptions, con
     for (size_t i = 0; i < exceptions->count; i++) {
         const char *name = exceptions->items[i].rule;
         if (strncmp(name, subject, length) == 0 && name[length] == '.' &&
-            strcmp(name + length + 1, rule) == 0)
+            strcmp(name + length + 1, rule) == 0) {
             return &exceptions->items[i];
+        }
     }
     return NULL;
 }

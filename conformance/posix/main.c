@@ -45,11 +45,13 @@ static bool selected(const struct subject *subject, const struct rule *rule)
 
     for (size_t i = 0; i < suite.parts_count; i++) {
         const char *part = suite.parts[i];
-        if (strncmp(part, subject->name, length) != 0)
+        if (strncmp(part, subject->name, length) != 0) {
             continue;
+        }
         if (part[length] == '\0' ||
-            (part[length] == '.' && strcmp(part + length + 1, rule->name) == 0))
+            (part[length] == '.' && strcmp(part + length + 1, rule->name) == 0)) {
             return true;
+        }
     }
     return suite.parts_count == 0;
 }
@@ -75,8 +77,9 @@ static void report(const char *subject, const struct rule *rule, const struct ve
         CU_assertImplementation(CU_FALSE, 0, text, rule->name, subject, CU_FALSE);
     } else {
         suite.passed++;
-        if (suite.verbose)
+        if (suite.verbose) {
             printf("passed %s.%s (%.3f s)\n", subject, rule->name, verdict->seconds);
+        }
     }
     fflush(stdout);
 }
@@ -106,8 +109,9 @@ static int register_rules(void)
 {
     size_t added = 0;
 
-    if (CU_initialize_registry() != CUE_SUCCESS)
+    if (CU_initialize_registry() != CUE_SUCCESS) {
         return -1;
+    }
     for (size_t i = 0; i < subjects_count; i++) {
         CU_pSuite of_subject = NULL;
         for (size_t k = 0; k < subjects[i]->count; k++) {
@@ -116,10 +120,12 @@ static int register_rules(void)
                 fprintf(stderr, "two rules are named %s.%s\n", subjects[i]->name, rule->name);
                 return -1;
             }
-            if (!selected(subjects[i], rule))
+            if (!selected(subjects[i], rule)) {
                 continue;
-            if (of_subject == NULL)
+            }
+            if (of_subject == NULL) {
                 of_subject = CU_add_suite(subjects[i]->name, NULL, NULL);
+            }
             if (of_subject == NULL || CU_add_test(of_subject, rule->name, check_rule) == NULL) {
                 fprintf(stderr, "%s.%s: %s\n", subjects[i]->name, rule->name, CU_get_error_msg());
                 return -1;
@@ -127,8 +133,9 @@ static int register_rules(void)
             added++;
         }
     }
-    if (added == 0)
+    if (added == 0) {
         fprintf(stderr, "there is no such rule; posix-suite -l lists them\n");
+    }
     return added == 0 ? -1 : 0;
 }
 
@@ -156,17 +163,19 @@ static int parse(int argc, char **argv, bool *out_list)
     int option;
 
     while ((option = getopt(argc, argv, "ls:x:v")) != -1) {
-        if (option == 'l')
+        if (option == 'l') {
             *out_list = true;
-        else if (option == 's' && suite.parts_count < PARTS_MAX)
+        } else if (option == 's' && suite.parts_count < PARTS_MAX) {
             suite.parts[suite.parts_count++] = optarg;
-        else if (option == 'x') {
-            if (exceptions_read(&suite.exceptions, optarg) != 0)
+        } else if (option == 'x') {
+            if (exceptions_read(&suite.exceptions, optarg) != 0) {
                 return -1;
-        } else if (option == 'v')
+            }
+        } else if (option == 'v') {
             suite.verbose = true;
-        else
+        } else {
             return -1;
+        }
     }
     return 0;
 }

@@ -47,8 +47,9 @@ static const char *error_name(int error)
 
 long posix_must(const char *file, int line, const char *call, long result)
 {
-    if (result == -1)
+    if (result == -1) {
         end('F', "%s:%d: %s: %s", file, line, call, error_name(errno));
+    }
     return result;
 }
 
@@ -63,39 +64,45 @@ void posix_fails_either(const char *file, int line, const char *call, long resul
     int came = errno;
     char wanted[64];
 
-    if (result == -1 && (came == error1 || came == error2))
+    if (result == -1 && (came == error1 || came == error2)) {
         return;
+    }
     snprintf(wanted, sizeof wanted, "%s%s%s", error_name(error1), error1 == error2 ? "" : " or ",
              error1 == error2 ? "" : error_name(error2));
-    if (result == -1)
+    if (result == -1) {
         end('F', "%s:%d: %s: %s, not %s", file, line, call, error_name(came), wanted);
+    }
     end('F', "%s:%d: %s: returned %ld, not %s", file, line, call, result, wanted);
 }
 
 void posix_equal(const char *file, int line, const char *what, long actual, long expected)
 {
-    if (actual != expected)
+    if (actual != expected) {
         end('F', "%s:%d: %s is %ld (0%lo), not %ld (0%lo)", file, line, what, actual,
             (unsigned long)actual, expected, (unsigned long)expected);
+    }
 }
 
 void posix_holds(const char *file, int line, const char *what, bool condition)
 {
-    if (!condition)
+    if (!condition) {
         end('F', "%s:%d: does not hold: %s", file, line, what);
+    }
 }
 
 void posix_needs(bool condition, const char *why)
 {
-    if (!condition)
+    if (!condition) {
         end('N', "%s", why);
+    }
 }
 
 /* As MUST, with the name of what it was done to. */
 static int done(int result, const char *what, const char *name)
 {
-    if (result == -1)
+    if (result == -1) {
         end('F', "to prepare: %s %.200s: %s", what, name, error_name(errno));
+    }
     return result;
 }
 
@@ -107,8 +114,9 @@ void make_file(const struct place *place, const char *name, mode_t mode, const c
     int fd = done(openat(place->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode),
                   "make a file", name);
 
-    if (size > 0)
+    if (size > 0) {
         done(write(fd, content, size) == (ssize_t)size ? 0 : -1, "write to", name);
+    }
     done(close(fd), "close", name);
 }
 
@@ -153,8 +161,9 @@ bool exists(const struct place *place, const char *name)
     struct stat found;
     int result = fstatat(place->fd, name, &found, AT_SYMLINK_NOFOLLOW);
 
-    if (result != 0 && errno != ENOENT)
+    if (result != 0 && errno != ENOENT) {
         done(result, "lstat", name);
+    }
     return result == 0;
 }
 
@@ -172,8 +181,9 @@ void write_pattern(int fd, off_t offset, size_t size)
 
     while (size > 0) {
         size_t part = size < sizeof buffer ? size : sizeof buffer;
-        for (size_t i = 0; i < part; i++)
+        for (size_t i = 0; i < part; i++) {
             buffer[i] = pattern_byte(offset + (off_t)i);
+        }
         ssize_t written = pwrite(fd, buffer, part, offset);
         done(written > 0 ? 0 : -1, "write", "a pattern");
         offset += written;
@@ -189,12 +199,14 @@ static void check_bytes(int fd, off_t offset, size_t size, bool zeros)
         size_t part = size < sizeof buffer ? size : sizeof buffer;
         ssize_t got = pread(fd, buffer, part, offset);
         done(got >= 0 ? 0 : -1, "read", "a pattern");
-        if (got == 0)
+        if (got == 0) {
             end('F', "the file ends at %ld, with %zu bytes missing", (long)offset, size);
+        }
         for (ssize_t i = 0; i < got; i++) {
             uint8_t want = zeros ? 0 : pattern_byte(offset + i);
-            if (buffer[i] != want)
+            if (buffer[i] != want) {
                 end('F', "byte %ld is %u, not %u", (long)(offset + i), buffer[i], want);
+            }
         }
         offset += got;
         size -= (size_t)got;
@@ -218,14 +230,17 @@ void check_content(const struct place *place, const char *name, const char *cont
     int fd = open_at(place, name, O_RDONLY);
     ssize_t got;
 
-    if (size >= sizeof buffer)
+    if (size >= sizeof buffer) {
         end('F', "check_content() is for small files, not %zu bytes", size);
-    while ((got = read(fd, buffer + have, sizeof buffer - have)) > 0)
+    }
+    while ((got = read(fd, buffer + have, sizeof buffer - have)) > 0) {
         have += (size_t)got;
+    }
     done(got == 0 ? 0 : -1, "read", name);
-    if (have != size || memcmp(buffer, content, size) != 0)
+    if (have != size || memcmp(buffer, content, size) != 0) {
         end('F', "%.200s has %zu bytes \"%.*s\", not \"%.200s\"", name, have,
             (int)(have < 200 ? have : 200), buffer, content);
+    }
     close(fd);
 }
 
@@ -239,8 +254,9 @@ size_t count_entries(const struct place *place, const char *directory)
     done(stream == NULL ? -1 : 0, "fdopendir", directory);
     errno = 0;
     while ((entry = readdir(stream)) != NULL) {
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             count++;
+        }
     }
     done(errno == 0 ? 0 : -1, "readdir", directory);
     closedir(stream);
@@ -251,8 +267,9 @@ const char *long_name(size_t size)
 {
     static char name[8192];
 
-    if (size >= sizeof name)
+    if (size >= sizeof name) {
         end('F', "long_name() makes up to %zu bytes", sizeof name - 1);
+    }
     memset(name, 'n', size);
     name[size] = '\0';
     return name;
@@ -262,8 +279,9 @@ const char *long_name(size_t size)
 
 int compare_times(struct timespec a, struct timespec b)
 {
-    if (a.tv_sec != b.tv_sec)
+    if (a.tv_sec != b.tv_sec) {
         return a.tv_sec < b.tv_sec ? -1 : 1;
+    }
     return a.tv_nsec == b.tv_nsec ? 0 : a.tv_nsec < b.tv_nsec ? -1 : 1;
 }
 
@@ -287,8 +305,9 @@ void pass_time(const struct place *place)
     clock_gettime(CLOCK_REALTIME, &begin);
     for (int i = 0; i < 5000; i++) {
         clock_gettime(CLOCK_REALTIME_COARSE, &tick);
-        if (compare_times(tick, begin) > 0 && compare_times(file_clock(), file) > 0)
+        if (compare_times(tick, begin) > 0 && compare_times(file_clock(), file) > 0) {
             return;
+        }
         usleep(1000);
     }
     end('F', "the file system's clock stands still");
@@ -305,17 +324,19 @@ static int in_child(uid_t uid, gid_t gid, const gid_t *groups, size_t count,
     pid_t pid = done(fork(), "fork", "a process");
 
     if (pid == 0) {
-        if (uid != 0)
+        if (uid != 0) {
             done(setgroups(count, groups) == 0 && setresgid(gid, gid, gid) == 0 &&
                          setresuid(uid, uid, uid) == 0
                      ? 0
                      : -1,
                  "become", "another user");
+        }
         _exit(work(place, argument));
     }
     done(waitpid(pid, &status, 0), "wait for", "a process");
-    if (!WIFEXITED(status))
+    if (!WIFEXITED(status)) {
         end('F', "a process of the rule ended by signal %d", WTERMSIG(status));
+    }
     return WEXITSTATUS(status);
 }
 

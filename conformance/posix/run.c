@@ -42,10 +42,12 @@ static int remove_contents(int fd)
     }
     /* Names are removed while they are read: what a listing skips then, the next round finds. */
     while ((entry = readdir(stream)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
             continue;
-        if (unlinkat(fd, entry->d_name, 0) != 0 && remove_tree(fd, entry->d_name) != 0)
+        }
+        if (unlinkat(fd, entry->d_name, 0) != 0 && remove_tree(fd, entry->d_name) != 0) {
             result = -1;
+        }
     }
     closedir(stream);
     return result;
@@ -54,13 +56,16 @@ static int remove_contents(int fd)
 static int remove_tree(int parent, const char *name)
 {
     for (int round = 0; round < 5; round++) {
-        if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
+        if (unlinkat(parent, name, AT_REMOVEDIR) == 0) {
             return 0;
-        if (errno != ENOTEMPTY && errno != EEXIST)
+        }
+        if (errno != ENOTEMPTY && errno != EEXIST) {
             return -1;
+        }
         int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (fd < 0 || remove_contents(fd) != 0)
+        if (fd < 0 || remove_contents(fd) != 0) {
             return -1;
+        }
     }
     return unlinkat(parent, name, AT_REMOVEDIR);
 }
@@ -71,10 +76,12 @@ static int remove_soon(int parent, const char *name)
     double end = now() + 3;
 
     while (remove_tree(parent, name) != 0) {
-        if (errno == ENOENT)
+        if (errno == ENOENT) {
             return 0;
-        if (now() > end)
+        }
+        if (now() > end) {
             return -errno;
+        }
         usleep(10000);
     }
     return 0;
@@ -85,15 +92,18 @@ static int remove_soon(int parent, const char *name)
 /* A process of another namespace or machine may have the same id. */
 static int make_directory(struct run *run, const char *parent)
 {
-    if (strlen(parent) > sizeof run->path - 64)
+    if (strlen(parent) > sizeof run->path - 64) {
         return -ENAMETOOLONG;
+    }
     for (int i = 0; i < 1000; i++) {
         snprintf(run->path, sizeof run->path, "%.4000s/.posix-suite-%d-%d", parent, (int)getpid(),
                  i);
-        if (mkdir(run->path, 0777) == 0)
+        if (mkdir(run->path, 0777) == 0) {
             return 0;
-        if (errno != EEXIST)
+        }
+        if (errno != EEXIST) {
             return -errno;
+        }
     }
     return -EEXIST;
 }
@@ -109,15 +119,18 @@ int run_begin(struct run *run, const char *directory)
         setrlimit(RLIMIT_NOFILE, &files);
     }
     char *real = realpath(directory, NULL);
-    if (real == NULL)
+    if (real == NULL) {
         return -errno;
+    }
     int error = make_directory(run, real);
     free(real);
-    if (error != 0)
+    if (error != 0) {
         return error;
+    }
     run->fd = open(run->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (run->fd < 0)
+    if (run->fd < 0) {
         return -errno;
+    }
     run->clock_fd = openat(run->fd, "clock", O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     return run->clock_fd < 0 ? -errno : 0;
 }
@@ -158,8 +171,9 @@ static void read_report(int fd, struct verdict *verdict)
     char buffer[sizeof verdict->text];
     ssize_t size = read(fd, buffer, sizeof buffer - 1);
 
-    if (size < 1)
+    if (size < 1) {
         return;
+    }
     buffer[size] = '\0';
     verdict->kind = buffer[0] == 'N' ? VERDICT_NOT_APPLICABLE : VERDICT_FAILED;
     snprintf(verdict->text, sizeof verdict->text, "%s", buffer + 1);
@@ -181,15 +195,18 @@ static void await(pid_t pid, int report, struct verdict *verdict)
     }
     pid_t reaped = waitpid(pid, &status, WNOHANG);
     close(pidfd);
-    if (!ended)
+    if (!ended) {
         return;
+    }
     read_report(report, verdict);
-    if (verdict->kind != VERDICT_PASSED)
+    if (verdict->kind != VERDICT_PASSED) {
         return;
-    if (reaped == pid && WIFSIGNALED(status))
+    }
+    if (reaped == pid && WIFSIGNALED(status)) {
         fail(verdict, "ended by signal", WTERMSIG(status));
-    else if (reaped != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    } else if (reaped != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
         fail(verdict, "ended with exit status", WEXITSTATUS(status));
+    }
 }
 
 void run_rule(const struct run *run, const char *subject, const struct rule *rule,
@@ -207,18 +224,21 @@ void run_rule(const struct run *run, const char *subject, const struct rule *rul
         return;
     }
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
         child(run, name, rule, report[1]);
+    }
     setpgid(pid, pid);
     close(report[1]);
-    if (pid < 0)
+    if (pid < 0) {
         fail(&verdict, "cannot fork, errno", errno);
-    else
+    } else {
         await(pid, report[0], &verdict);
+    }
     close(report[0]);
     int error = remove_soon(run->fd, name);
-    if (error != 0 && verdict.kind == VERDICT_PASSED)
+    if (error != 0 && verdict.kind == VERDICT_PASSED) {
         fail(&verdict, "its directory cannot be removed, errno", -error);
+    }
     verdict.seconds = now() - begin;
     *out_verdict = verdict;
 }

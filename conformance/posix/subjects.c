@@ -22,11 +22,13 @@ const size_t subjects_count = sizeof subjects / sizeof subjects[0];
 const struct rule *subjects_find(const char *subject, const char *rule)
 {
     for (size_t i = 0; i < subjects_count; i++) {
-        if (strcmp(subjects[i]->name, subject) != 0)
+        if (strcmp(subjects[i]->name, subject) != 0) {
             continue;
+        }
         for (size_t k = 0; k < subjects[i]->count; k++) {
-            if (strcmp(subjects[i]->rules[k].name, rule) == 0)
+            if (strcmp(subjects[i]->rules[k].name, rule) == 0) {
                 return &subjects[i]->rules[k];
+            }
         }
     }
     return NULL;
