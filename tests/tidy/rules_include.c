@@ -50,7 +50,7 @@ static const struct library {
     {"rpc/", {"backend/rpc/", "backend/proto/wire.", "frontends/nfs3/nfs3_wire."}},
     {"fuse", {"frontends/fuse/"}},
     {"nfsc/", {"tests/", "conformance/"}},
-    {"CUnit/", {"tests/"}},
+    {"CUnit/", {"tests/", "conformance/"}},
     {"lmdb.h", {"backend/store/"}},
     {"ini.h", {"backend/base/"}},
     {"jansson.h", {"mgmt/", "tests/"}},

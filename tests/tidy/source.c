@@ -16,8 +16,8 @@
 /* Files of these folders are looked at, and the few in the root itself. */
 static const char *const folders[] = {"backend", "frontends",   "gateway", "mgmt",
                                       "tests",   "conformance", "etc"};
-static const char *const suffixes[] = {".c",  ".h",     ".x", ".sh", ".awk",
-                                       ".md", "README", ".8", ".1",  ".5"};
+static const char *const suffixes[] = {".c",     ".h", ".x", ".sh", ".awk", ".md",
+                                       "README", ".8", ".1", ".5",  ".list"};
 
 static struct tree *loading; /* nftw passes nothing on */
 
