@@ -28,6 +28,16 @@ struct timestamp {
     uint32_t nanoseconds; /* 0 to 999,999,999 */
 };
 
+/* What is kept beside the attributes, so that whoever has these need not ask whether there is any.
+ */
+enum attr_flags {
+    ATTR_HAS_XATTRS = 1 << 0,      /* any that listxattr shows, ACLs not counted */
+    ATTR_HAS_ACL = 1 << 1,         /* system.posix_acl_access, beyond what the mode says */
+    ATTR_HAS_DEFAULT_ACL = 1 << 2, /* system.posix_acl_default */
+    ATTR_HAS_CAPABILITY = 1 << 3,  /* security.capability, which writing takes away */
+    ATTR_FLAG_BITS = (1 << 4) - 1
+};
+
 struct attr {
     uint32_t type; /* enum object_type; OBJECT_NONE: nothing else is set */
     uint32_t mode; /* permission, setuid, setgid and sticky bits: 07777 */
@@ -36,8 +46,9 @@ struct attr {
     uint32_t gid;
     uint32_t device_major; /* of block and character devices, else 0 */
     uint32_t device_minor;
-    uint64_t size; /* bytes; of a directory computed from its entries, of a symlink its length */
-    uint64_t used; /* bytes of disk */
+    uint32_t flags;  /* enum attr_flags */
+    uint64_t size;   /* bytes; of a directory computed from its entries, of a symlink its length */
+    uint64_t used;   /* bytes of disk */
     uint64_t change; /* index of the last operation that changed the object */
     struct gfid gfid;
     struct gfid parent; /* of a directory: the directory it is in (the root's is itself) */

@@ -13,7 +13,10 @@
 enum cred_flags {
     /* The client's kernel has already checked permissions (FUSE, default_permissions); the brick
      * uses uid and gid only as owner of what is made. */
-    CRED_CHECKED = 1 << 0
+    CRED_CHECKED = 1 << 0,
+    /* With CRED_CHECKED: the caller may not keep a file's setuid and setgid bits and capabilities
+     * when it writes, truncates or sets an ACL (no CAP_FSETID). Without: uid 0 may, others not. */
+    CRED_KILLS_PRIVILEGE = 1 << 1
 };
 
 struct cred {

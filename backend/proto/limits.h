@@ -9,12 +9,23 @@
 #include <stdint.h>
 
 /* Level of the brick, replica and management protocols; both sides must have the same one. */
-#define PROTOCOL_LEVEL 1
+#define PROTOCOL_LEVEL 2
 
 /* Longest name: NAME_MAX of every Linux file system. */
 #define NAME_SIZE_MAX 255
 /* Longest symlink target: PATH_MAX less its NUL; XFS takes 1023, ext4 4095. */
 #define TARGET_SIZE_MAX 4095
+/* Longest name and largest value of an extended attribute: Linux's XATTR_NAME_MAX, XATTR_SIZE_MAX.
+ */
+#define XATTR_NAME_MAX_SIZE 255
+#define XATTR_VALUE_MAX (64 * 1024)
+/* All names and values of one object: as much as one listxattr may return, and a bound on what the
+ * index keeps in one record. */
+#define XATTRS_SIZE_MAX (64 * 1024 + 4096)
+/* Entries of an ACL: XFS and ext4 take more, samba and its users far fewer. */
+#define ACL_ENTRIES_MAX 256
+/* In Linux's form: a version and 8 bytes for each entry. */
+#define ACL_SIZE_MAX (4 + 8 * ACL_ENTRIES_MAX)
 /* Largest file: what ext4 with blocks of 4 KiB can hold (2^32 - 1 of them); every brick must be
  * able to do what the primary decides. */
 #define FILE_SIZE_MAX (UINT64_C(0xffffffff) * 4096)
@@ -26,8 +37,9 @@
 #define IO_SIZE_MAX (1024 * 1024)
 /* Largest READDIR answer: as much as one FUSE or NFS request asks for. */
 #define READDIR_SIZE_MAX (1024 * 1024)
-/* What a message may have besides its bulk: header, credentials, two names, three attributes. */
-#define MESSAGE_HEAD_MAX (32 * 1024)
+/* What a message may have besides its bulk: header, credentials, two names, three attributes; and
+ * between bricks an operation with the value of an extended attribute. */
+#define MESSAGE_HEAD_MAX (128 * 1024)
 /* Largest RPC record that is read; a longer one ends the connection. */
 #define RECORD_SIZE_MAX (IO_SIZE_MAX + MESSAGE_HEAD_MAX)
 /* Most connections a daemon accepts: a descriptor and some KiB each. */
@@ -75,6 +87,11 @@
 #define PATH_SIZE_MAX 4095
 /* Longest JSON document of the management protocol. */
 #define JSON_SIZE_MAX (1024 * 1024)
+/* How long an unlinked file that a client has open is kept for it after its last connection: longer
+ * than a client's restart of its connection takes in any failure, and its holder is long dead. */
+#define ORPHAN_KEEP_MS 120000
+/* Orphans that one tick of a brick takes away. */
+#define ORPHANS_PER_TICK 64
 /* How long a client may use attributes and names it was told, at most. */
 #define GRANT_MS_MAX 2000
 

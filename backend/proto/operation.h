@@ -16,12 +16,27 @@
 /* Numbers are on the wire and on disk: never change or reuse one. */
 enum operation_kind {
     OPERATION_NONE = 0,
-    OPERATION_WRITE = 1,   /* object, offset, count; bulk: the bytes */
-    OPERATION_SETATTR = 2, /* object; mask says what changed */
-    OPERATION_MAKE = 3,    /* object at parent/name; type in object.type; target: symlink's */
-    OPERATION_LINK = 4,    /* one more name for object at parent/name */
-    OPERATION_REMOVE = 5,  /* the name parent/name of object goes; object.nlink 0: it too */
-    OPERATION_RENAME = 6   /* parent/name becomes parent2/name2; replaced went, if any */
+    OPERATION_WRITE = 1,       /* object, offset, count; bulk: the bytes */
+    OPERATION_SETATTR = 2,     /* object; mask says what changed */
+    OPERATION_MAKE = 3,        /* object at parent/name; type in object.type; target: symlink's */
+    OPERATION_LINK = 4,        /* one more name for object at parent/name */
+    OPERATION_REMOVE = 5,      /* the name parent/name of object goes; object.nlink 0: it too */
+    OPERATION_RENAME = 6,      /* parent/name becomes parent2/name2; replaced went, if any. With
+                                  RENAME_EXCHANGE replaced becomes parent/name */
+    OPERATION_ALLOCATE = 7,    /* object, offset, length; how */
+    OPERATION_SETXATTR = 8,    /* object, xattr, value */
+    OPERATION_REMOVEXATTR = 9, /* object, xattr */
+    OPERATION_FORGET = 10,     /* object, an orphan: gone */
+    OPERATION_KIND_LAST = OPERATION_FORGET
+};
+
+enum operation_flags {
+    /* REMOVE, RENAME: what lost its last name stays as an orphan, for the client id.client, until
+     * FORGET. MAKE: what is made has no name (name, parent absent) and is such an orphan. */
+    OPERATION_KEEPS = 1 << 0,
+    /* WRITE, SETATTR, ALLOCATE: security.capability goes */
+    OPERATION_DROPS_CAPABILITY = 1 << 1,
+    OPERATION_FLAG_BITS = (1 << 2) - 1
 };
 
 /* Strings and slices belong to whoever owns the struct's source: a request or a decoded message. */
@@ -46,17 +61,28 @@ struct operation {
 
     struct attr replaced; /* RENAME: after; absent if nothing was replaced; nlink 0: it is gone */
 
-    uint64_t offset; /* WRITE */
+    uint64_t offset; /* WRITE, ALLOCATE */
     uint32_t count;  /* WRITE: bytes */
     uint32_t mask;   /* SETATTR: enum attr_change_mask */
     uint32_t rename_flags;
-    struct slice target; /* MAKE of a symlink */
+    struct slice target;      /* MAKE of a symlink */
     uint64_t create_verifier; /* MAKE by an exclusive create, else 0 */
     bool create_exclusive;
+
+    uint32_t flags;     /* enum operation_flags */
+    uint64_t length;    /* ALLOCATE: bytes from offset */
+    uint32_t how;       /* ALLOCATE: Linux FALLOC_FL_…; the size after is object.size */
+    struct slice xattr; /* SETXATTR, REMOVEXATTR: its whole name */
+    struct slice value;
+    /* MAKE: what it inherits. SETATTR of a mode: the access ACL after it. Absent: size 0. */
+    struct slice acl;
+    struct slice default_acl;
 };
 
 /* The largest encoded operation without its bulk. */
-#define OPERATION_SIZE_MAX (8 * 1024)
+#define OPERATION_SIZE_MAX (80 * 1024)
+/* What all but those with the value of a large extended attribute fit in. */
+#define OPERATION_SIZE_COMMON (12 * 1024)
 
 /*
  * Encode without the bulk. The form begins with a version and ends exactly at *out_size bytes.

@@ -59,12 +59,13 @@ bool packed_put_attr(uint8_t **at, const struct attr *attr)
     bytes_put_u32(at, attr->gid);
     bytes_put_u32(at, attr->device_major);
     bytes_put_u32(at, attr->device_minor);
+    bytes_put_u32(at, attr->flags);
     bytes_put_u64(at, attr->size);
     bytes_put_u64(at, attr->used);
     bytes_put_u64(at, attr->change);
     bytes_put(at, attr->gfid.bytes, GFID_SIZE);
     bytes_put(at, attr->parent.bytes, GFID_SIZE);
-    bool good = type_is_present(attr->type);
+    bool good = type_is_present(attr->type) && attr->flags <= ATTR_FLAG_BITS;
     good &= put_timestamp(at, &attr->atime);
     good &= put_timestamp(at, &attr->mtime);
     good &= put_timestamp(at, &attr->ctime);
@@ -81,12 +82,14 @@ bool packed_get_attr(const uint8_t **at, struct attr *out_attr)
     out_attr->gid = bytes_get_u32(at);
     out_attr->device_major = bytes_get_u32(at);
     out_attr->device_minor = bytes_get_u32(at);
+    out_attr->flags = bytes_get_u32(at);
     out_attr->size = bytes_get_u64(at);
     out_attr->used = bytes_get_u64(at);
     out_attr->change = bytes_get_u64(at);
     bytes_get(at, out_attr->gfid.bytes, GFID_SIZE);
     bytes_get(at, out_attr->parent.bytes, GFID_SIZE);
-    bool good = type_is_present(out_attr->type) && out_attr->mode <= MODE_MASK;
+    bool good = type_is_present(out_attr->type) && out_attr->mode <= MODE_MASK &&
+                out_attr->flags <= ATTR_FLAG_BITS;
     good &= get_timestamp(at, &out_attr->atime);
     good &= get_timestamp(at, &out_attr->mtime);
     good &= get_timestamp(at, &out_attr->ctime);

@@ -20,7 +20,7 @@
 #define PACKED_OP_ID_SIZE 24
 /* Of an attr that is present; an absent one is four bytes of zero, its type, where it must be
  * told. */
-#define PACKED_ATTR_SIZE (7 * 4 + 3 * 8 + 2 * GFID_SIZE + 4 * PACKED_TIMESTAMP_SIZE)
+#define PACKED_ATTR_SIZE (8 * 4 + 3 * 8 + 2 * GFID_SIZE + 4 * PACKED_TIMESTAMP_SIZE)
 /* Of a present attr_before; presence is told elsewhere. */
 #define PACKED_BEFORE_SIZE (8 + 2 * PACKED_TIMESTAMP_SIZE)
 #define PACKED_CHANGE_SIZE (4 * 4 + 8 + 2 * PACKED_TIMESTAMP_SIZE)

@@ -11,38 +11,39 @@
 #include "backend/proto/attr.h"
 
 enum stable_how { /* RFC 1813 section 3.3.7 */
-    STABLE_UNSTABLE = 0,
-    STABLE_DATA_SYNC = 1,
-    STABLE_FILE_SYNC = 2
+                  STABLE_UNSTABLE = 0,
+                  STABLE_DATA_SYNC = 1,
+                  STABLE_FILE_SYNC = 2
 };
 
 enum access_bits { /* RFC 1813 section 3.3.4; the rights of ACCESS */
-    RIGHT_READ = 0x01,
-    RIGHT_LOOKUP = 0x02,
-    RIGHT_MODIFY = 0x04,
-    RIGHT_EXTEND = 0x08,
-    RIGHT_DELETE = 0x10,
-    RIGHT_EXECUTE = 0x20
+                   RIGHT_READ = 0x01,
+                   RIGHT_LOOKUP = 0x02,
+                   RIGHT_MODIFY = 0x04,
+                   RIGHT_EXTEND = 0x08,
+                   RIGHT_DELETE = 0x10,
+                   RIGHT_EXECUTE = 0x20
 };
 
 struct reply {
-    int32_t status;    /* 0 or a negative code; on failure attributes may still be present */
-    uint64_t view;     /* the view it was answered in */
+    int32_t status; /* 0 or a negative code; on failure attributes may still be present */
+    uint64_t view;  /* the view it was answered in */
     /* How long, from sending the request, object and name may be cached; 0: not. */
     uint32_t grant_ms;
     uint32_t parent_grant_ms; /* the same of parent's and parent2's attributes, after a mutation */
 
     /* After the operation: the object looked up, made, read, changed, removed. */
     struct attr object;
-    struct attr parent; /* after: the directory that holds the name (RENAME: the first) */
+    struct attr parent;  /* after: the directory that holds the name (RENAME: the first) */
     struct attr parent2; /* after: RENAME's second directory; LINK and others: absent */
     struct attr_before object_before;
     struct attr_before parent_before;
     struct attr_before parent2_before;
 
-    uint64_t verifier; /* READ, WRITE, COMMIT: write verifier. READDIR: cookie verifier */
-    uint32_t count;    /* bytes read or written; ACCESS: the rights granted */
+    uint64_t verifier;  /* READ, WRITE, COMMIT: write verifier. READDIR: cookie verifier */
+    uint32_t count;     /* bytes read or written; ACCESS: the rights granted */
     uint32_t committed; /* WRITE: enum stable_how reached */
+    uint64_t offset;    /* SEEK: where */
     bool eof;           /* READ: the data ends the file. READDIR: the entries end the directory */
     struct statfs_info statfs;
 

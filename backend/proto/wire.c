@@ -316,7 +316,8 @@ enum reply_bits {
     REPLY_PARENT2_BEFORE = 1 << 5,
     REPLY_STATFS = 1 << 6,
     REPLY_EOF = 1 << 7,
-    REPLY_BITS = (1 << 8) - 1
+    REPLY_OFFSET = 1 << 8,
+    REPLY_BITS = (1 << 9) - 1
 };
 
 #define REPLY_HEAD_SIZE (4 + 8 + 4 + 4 + 4 + 8 + 4 + 4)
@@ -328,7 +329,8 @@ static uint32_t reply_bits(const struct reply *reply)
            (reply->object_before.present ? REPLY_OBJECT_BEFORE : 0U) |
            (reply->parent_before.present ? REPLY_PARENT_BEFORE : 0U) |
            (reply->parent2_before.present ? REPLY_PARENT2_BEFORE : 0U) |
-           (reply->statfs.present ? REPLY_STATFS : 0U) | (reply->eof ? REPLY_EOF : 0U);
+           (reply->statfs.present ? REPLY_STATFS : 0U) | (reply->eof ? REPLY_EOF : 0U) |
+           (reply->offset ? REPLY_OFFSET : 0U);
 }
 
 static bool_t reply_put_head(XDR *xdrs, const struct reply *reply, uint32_t bits)
@@ -395,7 +397,8 @@ bool_t xdr_reply(XDR *xdrs, struct reply *reply)
            before_if(xdrs, &reply->object_before, bits & REPLY_OBJECT_BEFORE) &&
            before_if(xdrs, &reply->parent_before, bits & REPLY_PARENT_BEFORE) &&
            before_if(xdrs, &reply->parent2_before, bits & REPLY_PARENT2_BEFORE) &&
-           statfs_if(xdrs, &reply->statfs, bits & REPLY_STATFS);
+           statfs_if(xdrs, &reply->statfs, bits & REPLY_STATFS) &&
+           (!(bits & REPLY_OFFSET) || (xdr_uint64_t(xdrs, &reply->offset) && reply->offset));
 }
 
 /* A view travels when it changes, not with operations: field by field will do. */

@@ -35,6 +35,7 @@ struct pending *pending_add(struct pending_ring *ring, uint64_t index)
     pending->record = (struct slice){.data = NULL, .size = 0};
     pending->bulk = (struct slice){.data = NULL, .size = 0};
     pending->append = NULL;
+    pending->large = NULL;
     pending->waiters = NULL;
     pending->waiters_end = &pending->waiters;
     pending->next = NULL;
@@ -83,6 +84,8 @@ void pending_recycle(struct pending_ring *ring, struct pending *finished)
 {
     while (finished) {
         struct pending *next = finished->next;
+        free(finished->large);
+        finished->large = NULL;
         finished->next = ring->free;
         ring->free = finished;
         finished = next;

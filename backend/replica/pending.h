@@ -27,15 +27,16 @@ struct replica_waiter {
 struct pending {
     uint64_t index;
     unsigned refs;
-    bool held;  /* from commit, until caches are taken back */
-    int status; /* told to the waiters */
+    bool held;                  /* from commit, until caches are taken back */
+    int status;                 /* told to the waiters */
     struct operation operation; /* its slices point into record or the request that bulk is of */
     struct slice record;        /* operation, encoded */
     struct slice bulk;
     struct rpc_call *append; /* a backup's: the call to answer when it is applied, or NULL */
     struct replica_waiter *waiters, **waiters_end;
-    struct pending *next; /* in a list of finished or free ones */
-    uint8_t buffer[OPERATION_SIZE_MAX]; /* the primary's record */
+    struct pending *next;                  /* in a list of finished or free ones */
+    uint8_t *large;                        /* the primary's record, if buffer is too small; owned */
+    uint8_t buffer[OPERATION_SIZE_COMMON]; /* the primary's record */
 };
 
 struct pending_ring {

@@ -155,8 +155,8 @@ void replica_grace(struct replica_driver *driver, unsigned ms)
 void replica_grace_tick(struct replica_driver *driver)
 {
     pthread_mutex_lock(&driver->mutex);
-    bool ends = driver->grace_end_ns != 0 &&
-                clock_monotonic_ns(driver->clock) >= driver->grace_end_ns;
+    bool ends =
+        driver->grace_end_ns != 0 && clock_monotonic_ns(driver->clock) >= driver->grace_end_ns;
     if (ends) {
         driver->grace_end_ns = 0;
     }
@@ -199,13 +199,31 @@ static bool refuse_locked(struct replica_ticket *ticket, int status)
     return false;
 }
 
+/* Fails: -ENOMEM. */
+static int encode_record(struct pending *pending)
+{
+    size_t size;
+    uint8_t *room = pending->buffer;
+    int rc = operation_encode(&pending->operation, room, sizeof pending->buffer, &size);
+    if (rc == -ENOBUFS) {
+        room = pending->large = malloc(OPERATION_SIZE_MAX);
+        if (!room) {
+            return -ENOMEM;
+        }
+        rc = operation_encode(&pending->operation, room, OPERATION_SIZE_MAX, &size);
+    }
+    INVARIANT(rc == 0);
+    pending->record = slice_of(room, size);
+    return 0;
+}
+
 /*
  * Decide and sequence under the mutex. Returns true if the ticket is taken care of (it waits),
  * false if it is to be completed at once by its waiter's wake.
  */
 static bool submit_locked(struct replica_driver *driver, const struct mutation *mutation,
-                          struct slice bulk, struct replica_ticket *ticket,
-                          bool *out_held, struct pending **finished)
+                          struct slice bulk, struct replica_ticket *ticket, bool *out_held,
+                          struct pending **finished)
 {
     int known = 0;
     if (mutation->id.kind == OP_ID_SESSION && mutation->id.slot >= SESSION_SLOTS) {
@@ -260,10 +278,13 @@ static bool submit_locked(struct replica_driver *driver, const struct mutation *
         return !replica_wait_locked(driver, depends_mutation(driver, mutation, &found),
                                     &ticket->waiter);
     }
-    size_t size;
-    rc = operation_encode(operation, pending->buffer, sizeof pending->buffer, &size);
-    INVARIANT(rc == 0);
-    pending->record = slice_of(pending->buffer, size);
+    rc = encode_record(pending);
+    if (rc < 0) {
+        struct pending *unused = NULL;
+        pending_drop(&driver->ring, pending, &unused);
+        pending_recycle(&driver->ring, unused);
+        return refuse_locked(ticket, rc);
+    }
     pending->bulk = bulk;
     ticket->waiter.wake = wake_committed;
     pending_wait(pending, &ticket->waiter);

@@ -18,10 +18,12 @@ int decide(struct index *index, const struct mutation *mutation, const struct de
            struct operation *out_operation)
 {
     static int (*const families[])(struct deciding *) = {
-        [MUTATION_WRITE] = decide_write,   [MUTATION_SETATTR] = decide_setattr,
-        [MUTATION_MAKE] = decide_make,     [MUTATION_LINK] = decide_link,
-        [MUTATION_REMOVE] = decide_remove, [MUTATION_RMDIR] = decide_remove,
-        [MUTATION_RENAME] = decide_rename,
+        [MUTATION_WRITE] = decide_write,       [MUTATION_SETATTR] = decide_setattr,
+        [MUTATION_MAKE] = decide_make,         [MUTATION_LINK] = decide_link,
+        [MUTATION_REMOVE] = decide_remove,     [MUTATION_RMDIR] = decide_remove,
+        [MUTATION_RENAME] = decide_rename,     [MUTATION_ALLOCATE] = decide_allocate,
+        [MUTATION_SETXATTR] = decide_setxattr, [MUTATION_REMOVEXATTR] = decide_removexattr,
+        [MUTATION_FORGET] = decide_forget,
     };
     PRE((size_t)mutation->kind < sizeof families / sizeof families[0]);
     *out_operation = (struct operation){

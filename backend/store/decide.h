@@ -33,6 +33,10 @@ int decide_make(struct deciding *deciding);
 int decide_link(struct deciding *deciding);
 int decide_remove(struct deciding *deciding);
 int decide_rename(struct deciding *deciding);
+int decide_forget(struct deciding *deciding);
+int decide_allocate(struct deciding *deciding);
+int decide_setxattr(struct deciding *deciding);
+int decide_removexattr(struct deciding *deciding);
 
 /* Load an object's record and put its attributes into the operation. Fails: -ESTALE. */
 int deciding_load(struct deciding *deciding, const struct gfid *gfid, struct object_record *record,

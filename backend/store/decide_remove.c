@@ -266,3 +266,9 @@ int decide_rename(struct deciding *deciding)
     }
     return result;
 }
+
+int decide_forget(struct deciding *deciding)
+{
+    (void)deciding;
+    return -ESTALE;
+}

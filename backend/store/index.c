@@ -7,6 +7,7 @@
  */
 #include "backend/store/index.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <xxhash.h>
 #include "backend/base/bytes.h"
@@ -14,7 +15,7 @@
 #include "backend/base/errors.h"
 #include "backend/proto/dirent.h"
 
-#define VALUE_VERSION 1
+#define VALUE_VERSION 2
 /* A fixed seed: cookies are decided once and the same on every brick for ever. */
 #define NAME_HASH_SEED UINT64_C(0x7472697665740001)
 
@@ -25,7 +26,10 @@
 #define POSITION_SIZE 32
 #define META_POSITION "position"
 
+/* The upper half of the byte is the attributes' own flags. */
 enum object_flags { OBJECT_EXCLUSIVE = 1 << 0, OBJECT_UNFLUSHED = 1 << 1 };
+#define ATTR_FLAGS_SHIFT 4
+static_assert(ATTR_FLAG_BITS << ATTR_FLAGS_SHIFT <= UINT8_MAX, "they share a byte");
 
 static struct slice gfid_key(const struct gfid *gfid)
 {
@@ -52,7 +56,8 @@ static void object_encode(const struct object_record *record, uint8_t bytes[OBJE
     uint8_t *at = bytes;
     bytes_put_u8(&at, VALUE_VERSION);
     bytes_put_u8(&at, (uint8_t)((record->exclusive ? OBJECT_EXCLUSIVE : 0) |
-                                (record->unflushed ? OBJECT_UNFLUSHED : 0)));
+                                (record->unflushed ? OBJECT_UNFLUSHED : 0) |
+                                attr->flags << ATTR_FLAGS_SHIFT));
     bytes_put_u16(&at, (uint16_t)attr->type);
     bytes_put_u32(&at, attr->mode);
     bytes_put_u32(&at, attr->nlink);
@@ -84,6 +89,7 @@ static int object_decode(struct slice value, const struct gfid *gfid,
     uint8_t flags = bytes_get_u8(&at);
     out_record->exclusive = flags & OBJECT_EXCLUSIVE;
     out_record->unflushed = flags & OBJECT_UNFLUSHED;
+    attr->flags = flags >> ATTR_FLAGS_SHIFT;
     attr->type = bytes_get_u16(&at);
     attr->mode = bytes_get_u32(&at);
     attr->nlink = bytes_get_u32(&at);

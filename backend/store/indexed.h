@@ -23,6 +23,14 @@ int indexed_readlink(struct store *store, const struct gfid *object, char *buffe
                      size_t *out_size);
 int indexed_readdir(struct store *store, const struct gfid *directory, uint64_t cookie,
                     bool with_attr, uint8_t *buffer, size_t size, size_t *out_size, bool *out_eof);
+int indexed_getxattr(struct store *store, const struct gfid *object, struct slice name,
+                     uint8_t *buffer, size_t size, size_t *out_size);
+int indexed_listxattr(struct store *store, const struct gfid *object, uint8_t *buffer, size_t size,
+                      size_t *out_size);
+int indexed_rights(struct store *store, const struct attr *attr, const struct cred *cred,
+                   uint32_t *out_rights);
+int indexed_orphan_next(struct store *store, const struct gfid *after, struct gfid *out_object,
+                        uint64_t *out_keeper);
 int indexed_decide(struct store *store, const struct mutation *mutation,
                    const struct decision *decision, struct operation *out_operation);
 int indexed_commit(struct store *store, uint64_t index);

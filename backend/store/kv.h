@@ -21,6 +21,8 @@ enum kv_table {
     KV_UNFLUSHED, /* gfid: decided times have not reached the tree */
     KV_TARGETS,   /* gfid → a symlink's target */
     KV_META,      /* text → positions and the like */
+    KV_XATTRS,    /* gfid → all extended attributes (index_xattr.c) */
+    KV_ORPHANS,   /* gfid → the client that keeps it */
     KV_CONTENTS,  /* memory store: gfid, page → bytes */
     KV_RECORDS,   /* memory store: index → record of the log */
     KV_TABLES

@@ -282,14 +282,27 @@ static void memory_close(struct store *store)
     free(memory_of(store));
 }
 
+/* Every page that was ever written is data. */
+static int memory_seek(struct store *store, const struct gfid *object, uint64_t offset, int whence,
+                       uint64_t *out_offset)
+{
+    (void)store, (void)object, (void)offset, (void)whence, (void)out_offset;
+    return -EOPNOTSUPP;
+}
+
 static const struct store_ops memory_store_ops = {
     .getattr = indexed_getattr,
     .lookup = indexed_lookup,
     .readlink = indexed_readlink,
     .read = memory_read,
     .sync = memory_sync,
+    .getxattr = indexed_getxattr,
+    .listxattr = indexed_listxattr,
+    .seek = memory_seek,
     .readdir = indexed_readdir,
     .statfs = memory_statfs,
+    .rights = indexed_rights,
+    .orphan_next = indexed_orphan_next,
     .decide = indexed_decide,
     .sequence = memory_sequence,
     .apply = memory_apply,

@@ -95,6 +95,14 @@ int posix_apply_link(struct posix_store *posix, const struct operation *operatio
 int posix_apply_remove(struct posix_store *posix, const struct operation *operation);
 int posix_apply_rename(struct posix_store *posix, const struct operation *operation);
 
+/* posix_space.c */
+int posix_apply_allocate(struct posix_store *posix, const struct operation *operation);
+/* posix_xattr.c: bring all extended attributes and ACLs of an object that the operation may have
+ * changed to the tree. */
+int posix_apply_xattr(struct posix_store *posix, const struct operation *operation);
+/* posix_orphan.c */
+int posix_apply_forget(struct posix_store *posix, const struct operation *operation);
+
 /* posix_apply.c */
 int posix_apply(struct store *store, const struct operation *operation, struct slice bulk);
 int posix_sequence(struct store *store, const struct operation *operation, struct slice record);
@@ -111,6 +119,8 @@ int posix_replay(struct posix_store *posix, bool same_boot, char *out_error, siz
 int posix_read(struct store *store, const struct gfid *object, uint64_t offset, uint32_t count,
                bool no_wait, uint8_t *buffer, uint32_t *out_count);
 int posix_sync(struct store *store, const struct gfid *object);
+int posix_seek(struct store *store, const struct gfid *object, uint64_t offset, int whence,
+               uint64_t *out_offset);
 int posix_statfs(struct store *store, struct statfs_info *out_info);
 void posix_identity(struct store *store, struct store_identity *out_identity);
 int posix_checkpoint(struct store *store);

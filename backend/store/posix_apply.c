@@ -124,6 +124,13 @@ static int apply_one(struct posix_store *posix, const struct operation *operatio
         return posix_apply_remove(posix, operation);
     case OPERATION_RENAME:
         return posix_apply_rename(posix, operation);
+    case OPERATION_ALLOCATE:
+        return posix_apply_allocate(posix, operation);
+    case OPERATION_SETXATTR:
+    case OPERATION_REMOVEXATTR:
+        return posix_apply_xattr(posix, operation);
+    case OPERATION_FORGET:
+        return posix_apply_forget(posix, operation);
     default:
         return -E_BAD_MESSAGE;
     }

@@ -20,6 +20,8 @@
 #include "backend/proto/operation.h"
 #include "backend/store/durable.h"
 
+/* What a record is first tried to be read with. */
+#define READ_SIZE ((size_t)2048)
 #define ALIGNMENT 8
 
 static size_t padded(size_t size)
@@ -200,6 +202,14 @@ static size_t record_at(struct slice bytes, uint64_t offset, uint64_t index, boo
     return sizeof head + padded(size);
 }
 
+/* What a record that begins with these bytes, a head at least, says that it takes. */
+static size_t record_size(const uint8_t *bytes)
+{
+    struct disk_record head;
+    memcpy(&head, bytes, sizeof head);
+    return sizeof head + padded(be32toh(head.size));
+}
+
 int segment_read(struct segment *segment, uint64_t index, uint8_t *buffer, size_t size,
                  size_t *out_size)
 {
@@ -209,11 +219,16 @@ int segment_read(struct segment *segment, uint64_t index, uint8_t *buffer, size_
     }
     uint64_t offset = (uint64_t)segment->offsets[index - segment->first] * ALIGNMENT;
     uint8_t bytes[sizeof(struct disk_record) + OPERATION_SIZE_MAX];
-    size_t got;
-    int result = read_all_at(segment->fd, bytes, sizeof bytes, offset, &got);
+    size_t got, rest = 0;
+    /* Most records are short: a first read has them whole. */
+    int result = read_all_at(segment->fd, bytes, READ_SIZE, offset, &got);
+    if (!result && got == READ_SIZE && record_size(bytes) > READ_SIZE) {
+        result = read_all_at(segment->fd, bytes + got, sizeof bytes - got, offset + got, &rest);
+    }
     if (result) {
         return result;
     }
+    got += rest;
     if (record_at(slice_of(bytes, got), 0, index, true) == 0) {
         return -E_CORRUPT;
     }

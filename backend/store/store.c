@@ -47,6 +47,46 @@ int store_sync(struct store *store, const struct gfid *object)
     return store->ops->sync(store, object && gfid_is_none(object) ? NULL : object);
 }
 
+int store_getxattr(struct store *store, const struct gfid *object, struct slice name,
+                   uint8_t *buffer, size_t size, size_t *out_size)
+{
+    PRE(store && object && out_size);
+    PRE(buffer || size == 0);
+    return store->ops->getxattr(store, object, name, buffer, size, out_size);
+}
+
+int store_listxattr(struct store *store, const struct gfid *object, uint8_t *buffer, size_t size,
+                    size_t *out_size)
+{
+    PRE(store && object && out_size);
+    PRE(buffer || size == 0);
+    return store->ops->listxattr(store, object, buffer, size, out_size);
+}
+
+int store_seek(struct store *store, const struct gfid *object, uint64_t offset, int whence,
+               uint64_t *out_offset)
+{
+    PRE(store && object && out_offset);
+    if (offset > INT64_MAX) {
+        return -ENXIO;
+    }
+    return store->ops->seek(store, object, offset, whence, out_offset);
+}
+
+int store_rights(struct store *store, const struct attr *attr, const struct cred *cred,
+                 uint32_t *out_rights)
+{
+    PRE(store && attr && cred && out_rights);
+    return store->ops->rights(store, attr, cred, out_rights);
+}
+
+int store_orphan_next(struct store *store, const struct gfid *after, struct gfid *out_object,
+                      uint64_t *out_keeper)
+{
+    PRE(store && after && out_object && out_keeper);
+    return store->ops->orphan_next(store, after, out_object, out_keeper);
+}
+
 int store_readdir(struct store *store, const struct gfid *directory, uint64_t cookie,
                   bool with_attr, uint8_t *buffer, size_t size, size_t *out_size, bool *out_eof)
 {
@@ -68,6 +108,7 @@ int store_decide(struct store *store, const struct mutation *mutation,
     PRE(decision->index >= OPERATION_INDEX_FIRST);
     PRE(mutation->count <= IO_SIZE_MAX);
     PRE(mutation->cred.group_count <= CRED_GROUPS_MAX);
+    PRE(mutation->value.size <= XATTR_VALUE_MAX);
     return store->ops->decide(store, mutation, decision, out_operation);
 }
 

@@ -46,14 +46,18 @@ enum mutation_kind {
     MUTATION_LINK,
     MUTATION_REMOVE, /* anything but a directory */
     MUTATION_RMDIR,
-    MUTATION_RENAME
+    MUTATION_RENAME,
+    MUTATION_ALLOCATE,
+    MUTATION_SETXATTR,
+    MUTATION_REMOVEXATTR,
+    MUTATION_FORGET /* an orphan of id.client, or of anybody if id has no client */
 };
 
 struct mutation {
     enum mutation_kind kind;
     struct cred cred;
     struct op_id id;
-    struct gfid object; /* WRITE, SETATTR, LINK */
+    struct gfid object; /* WRITE, SETATTR, LINK, ALLOCATE, SETXATTR, REMOVEXATTR, FORGET */
     struct gfid parent; /* MAKE, LINK, REMOVE, RMDIR, RENAME */
     struct slice name;
     struct gfid parent2; /* RENAME */
@@ -69,13 +73,22 @@ struct mutation {
     struct slice target;
     uint64_t offset; /* WRITE */
     uint32_t count;
-    bool append; /* WRITE: offset is the size */
+    bool append;          /* WRITE: offset is the size */
+    uint64_t length;      /* ALLOCATE: bytes from offset */
+    uint32_t space_flags; /* ALLOCATE: Linux FALLOC_FL_… */
+    struct slice xattr;   /* SETXATTR, REMOVEXATTR: its whole name */
+    struct slice value;
+    uint32_t xattr_flags; /* SETXATTR: Linux XATTR_CREATE, XATTR_REPLACE */
+    bool keep;            /* REMOVE, RENAME: the caller has open what may lose its last name */
+    bool unnamed;   /* MAKE of a file: without a name, an orphan of the caller; parent is asked
+                       for what is inherited */
+    uint32_t umask; /* MAKE: taken from the mode unless the directory has a default ACL */
 };
 
 /* What the primary hands in for a decision. */
 struct decision {
-    uint64_t index;      /* of the operation to be */
-    uint64_t view;       /* the present view */
+    uint64_t index; /* of the operation to be */
+    uint64_t view;  /* the present view */
     uint16_t set;
     uint64_t now_ns;     /* wall clock */
     uint64_t bytes_free; /* on the smallest in-sync brick, less the reserve */
@@ -100,19 +113,28 @@ struct store_ops {
     int (*read)(struct store *, const struct gfid *object, uint64_t offset, uint32_t count,
                 bool no_wait, uint8_t *buffer, uint32_t *out_count);
     int (*sync)(struct store *, const struct gfid *object);
+    /* xattr, space */
+    int (*getxattr)(struct store *, const struct gfid *object, struct slice name, uint8_t *buffer,
+                    size_t size, size_t *out_size);
+    int (*listxattr)(struct store *, const struct gfid *object, uint8_t *buffer, size_t size,
+                     size_t *out_size);
+    int (*seek)(struct store *, const struct gfid *object, uint64_t offset, int whence,
+                uint64_t *out_offset);
     /* dir */
     int (*readdir)(struct store *, const struct gfid *directory, uint64_t cookie, bool with_attr,
                    uint8_t *buffer, size_t size, size_t *out_size, bool *out_eof);
     /* info */
     int (*statfs)(struct store *, struct statfs_info *out_info);
+    int (*rights)(struct store *, const struct attr *, const struct cred *, uint32_t *out_rights);
+    int (*orphan_next)(struct store *, const struct gfid *after, struct gfid *out_object,
+                       uint64_t *out_keeper);
     /* mutations */
     int (*decide)(struct store *, const struct mutation *, const struct decision *,
                   struct operation *out_operation);
     int (*sequence)(struct store *, const struct operation *, struct slice record);
     int (*apply)(struct store *, const struct operation *, struct slice bulk);
     int (*commit)(struct store *, uint64_t index);
-    int (*log_read)(struct store *, uint64_t index, uint8_t *buffer, size_t size,
-                    size_t *out_size);
+    int (*log_read)(struct store *, uint64_t index, uint8_t *buffer, size_t size, size_t *out_size);
     /* life */
     void (*position)(struct store *, struct store_position *out_position);
     void (*identity)(struct store *, struct store_identity *out_identity);
@@ -191,6 +213,30 @@ int store_read(struct store *store, const struct gfid *object, uint64_t offset, 
  */
 int store_sync(struct store *store, const struct gfid *object);
 /*
+ * An extended attribute, system.posix_acl_access and …_default among them. *out_size is its size,
+ * also with -ERANGE (size does not suffice; size 0 with buffer NULL just asks).
+ * Fails: -ENODATA (no such attribute), -ERANGE, -EOPNOTSUPP (no such name space), -ESTALE.
+ */
+int store_getxattr(struct store *store, const struct gfid *object, struct slice name,
+                   uint8_t *buffer, size_t size, size_t *out_size);
+/* Names of all, each with its NUL; the ACLs' too, the brick's own not. Fails: -ERANGE, -ESTALE. */
+int store_listxattr(struct store *store, const struct gfid *object, uint8_t *buffer, size_t size,
+                    size_t *out_size);
+/*
+ * Where data (whence SEEK_DATA) or a hole (SEEK_HOLE) begins at or behind offset, in the file as
+ * the tree has it; at its end there is a hole. Fails: -ENXIO (offset at or behind the end, or no
+ * more data), -EINVAL (not a file, whence), -EAGAIN (sequenced, and about to be made), -ESTALE.
+ */
+int store_seek(struct store *store, const struct gfid *object, uint64_t offset, int whence,
+               uint64_t *out_offset);
+/* What cred may do with the object that attr is of (enum access_right, or-ed), its ACL considered.
+ */
+int store_rights(struct store *store, const struct attr *attr, const struct cred *cred,
+                 uint32_t *out_rights);
+/* The first orphan behind after (GFID_NONE: the first of all), and whose it is. Fails: -ENOENT. */
+int store_orphan_next(struct store *store, const struct gfid *after, struct gfid *out_object,
+                      uint64_t *out_keeper);
+/*
  * Pack entries (dirent.h) behind cookie. At least one entry fits or -ENOBUFS (too small a buffer).
  * Fails: -ENOTDIR, -ESTALE, -ENOBUFS.
  */
@@ -210,7 +256,7 @@ int store_statfs(struct store *store, struct statfs_info *out_info);
  * Checks permissions unless cred has CRED_CHECKED (brick_access.h's rules are in store/access.h).
  *
  * Fails: -EEXIST -ENOENT -ENOTDIR -EISDIR -ENOTEMPTY -EINVAL -EXDEV -EMLINK -ENAMETOOLONG -EFBIG
- *        -ENOSPC -EACCES -EPERM -ESTALE -E_GUARD_FAILED.
+ *        -ENOSPC -EACCES -EPERM -ESTALE -E_GUARD_FAILED -ENODATA -ERANGE -E2BIG -EOPNOTSUPP.
  */
 int store_decide(struct store *store, const struct mutation *mutation,
                  const struct decision *decision, struct operation *out_operation);

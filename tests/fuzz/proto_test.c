@@ -26,7 +26,7 @@
 #define SEED_DEFAULT 1
 #define INPUTS_DEFAULT 200000
 /* More than the longest valid encoding (a reply with a view of longest texts) but one JSON text. */
-#define INPUT_SIZE_MAX (64 * 1024)
+#define INPUT_SIZE_MAX (128 * 1024)
 
 /*
  * An XDR decoder. form spells a valid encoding, a letter for each field:

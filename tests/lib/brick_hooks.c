@@ -191,14 +191,49 @@ static void hooked_close(struct store *store)
     free(store);
 }
 
+static int hooked_getxattr(struct store *store, const struct gfid *object, struct slice name,
+                           uint8_t *buffer, size_t size, size_t *out_size)
+{
+    return store_getxattr(hooked_of(store)->inner, object, name, buffer, size, out_size);
+}
+
+static int hooked_listxattr(struct store *store, const struct gfid *object, uint8_t *buffer,
+                            size_t size, size_t *out_size)
+{
+    return store_listxattr(hooked_of(store)->inner, object, buffer, size, out_size);
+}
+
+static int hooked_seek(struct store *store, const struct gfid *object, uint64_t offset, int whence,
+                       uint64_t *out_offset)
+{
+    return store_seek(hooked_of(store)->inner, object, offset, whence, out_offset);
+}
+
+static int hooked_rights(struct store *store, const struct attr *attr, const struct cred *cred,
+                         uint32_t *out_rights)
+{
+    return store_rights(hooked_of(store)->inner, attr, cred, out_rights);
+}
+
+static int hooked_orphan_next(struct store *store, const struct gfid *after,
+                              struct gfid *out_object, uint64_t *out_keeper)
+{
+    return store_orphan_next(hooked_of(store)->inner, after, out_object, out_keeper);
+}
+
 static const struct store_ops hooked_ops = {
     .getattr = hooked_getattr,
     .lookup = hooked_lookup,
     .readlink = hooked_readlink,
     .read = hooked_read,
     .sync = hooked_sync,
+    .getxattr = hooked_getxattr,
+    .listxattr = hooked_listxattr,
+    .seek = hooked_seek,
     .readdir = hooked_readdir,
     .statfs = hooked_statfs,
+    .rights = hooked_rights,
+    .orphan_next = hooked_orphan_next,
     .decide = hooked_decide,
     .sequence = hooked_sequence,
     .apply = hooked_apply,

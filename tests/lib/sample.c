@@ -71,6 +71,7 @@ void sample_attr(struct random_sequence *random, struct attr *out_attr)
     out_attr->gid = sample_u32(random);
     out_attr->device_major = sample_u32(random);
     out_attr->device_minor = sample_u32(random);
+    out_attr->flags = sample_u32(random) & ATTR_FLAG_BITS;
     out_attr->size = sample_u64(random);
     out_attr->used = sample_u64(random);
     out_attr->change = sample_u64(random);
@@ -170,6 +171,7 @@ void sample_reply(struct random_sequence *random, unsigned presence, struct repl
         sample_statfs(random, &out_reply->statfs);
     }
     out_reply->eof = (presence & 1U << 7) != 0;
+    out_reply->offset = presence & 1U << 8 ? sample_u64(random) | 1 : 0;
 }
 
 void sample_volume_id(struct random_sequence *random, struct volume_id *out_id)
@@ -217,7 +219,7 @@ static void sample_slice(struct random_sequence *random, size_t size_max, char *
     *out_slice = slice_text(room);
 }
 
-/* What of an operation is not an attr: bits 10 to 15. */
+/* What of an operation is not an attr: bits 10 to 22. */
 static void sample_details(struct random_sequence *random, unsigned presence,
                            struct sample_text_room *room, struct operation *operation)
 {
@@ -238,6 +240,29 @@ static void sample_details(struct random_sequence *random, unsigned presence,
         operation->create_verifier = sample_u64(random) | 1;
     }
     operation->create_exclusive = (presence & 1U << 15) != 0;
+    if (presence & 1U << 16) {
+        operation->flags = 1 + (uint32_t)random_sequence_below(random, OPERATION_FLAG_BITS);
+    }
+    if (presence & 1U << 17) {
+        operation->length = sample_u64(random) | 1;
+    }
+    if (presence & 1U << 18) {
+        operation->how = sample_u32(random) | 1;
+    }
+    if (presence & 1U << 19) {
+        sample_slice(random, XATTR_NAME_MAX_SIZE, room->xattr, &operation->xattr);
+    }
+    if (presence & 1U << 20) {
+        /* seldom long: most tests copy it several times */
+        size_t most = random_sequence_below(random, 16) == 0 ? XATTR_VALUE_MAX : 300;
+        sample_slice(random, most, room->value, &operation->value);
+    }
+    if (presence & 1U << 21) {
+        sample_slice(random, ACL_SIZE_MAX, room->acl, &operation->acl);
+    }
+    if (presence & 1U << 22) {
+        sample_slice(random, ACL_SIZE_MAX, room->default_acl, &operation->default_acl);
+    }
 }
 
 void sample_operation(struct random_sequence *random, unsigned presence,
@@ -247,7 +272,7 @@ void sample_operation(struct random_sequence *random, unsigned presence,
     memset(operation, 0, sizeof *operation);
     operation->index = sample_u64(random);
     operation->birth_view = sample_u64(random);
-    operation->kind = (uint32_t)random_sequence_below(random, OPERATION_RENAME + 1);
+    operation->kind = (uint32_t)random_sequence_below(random, OPERATION_KIND_LAST + 1);
     if (presence & 1U << 0) {
         sample_op_id(random, &operation->id);
         operation->id.kind = OP_ID_SESSION;
