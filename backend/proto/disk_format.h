@@ -4,15 +4,20 @@
  *
  *     <object>                 xattr trusted.trivet.gfid    struct disk_gfid, set once
  *                              xattr trusted.trivet.times   struct disk_times, at the checkpoint
- *     <directory>              xattr trusted.trivet.order.<cookie, 16 hex digits>   a name: set
- * only if the name's hash collides with an older one's <symlink>                xattr
- * trusted.trivet.target  if longer than the file system can hold .trivet/identity         struct
- * disk_file, then struct disk_identity .trivet/view             struct disk_file, then the view
+ *     <directory>              xattr trusted.trivet.order.<cookie, 16 hex digits>   a name: only
+ *                              if the name's hash collides with an older one's
+ *     <symlink>                xattr trusted.trivet.target  if longer than the tree can hold
+ *
+ *     .trivet/identity         struct disk_file, then struct disk_identity
+ *     .trivet/view             struct disk_file, then the view
  *     .trivet/clean            struct disk_file, then boot id: the machine had everything synced
  *     .trivet/index/           LMDB; its values are described in backend/store/index.c
  *     .trivet/log/<index>      segments: struct disk_segment, then records: struct disk_record, an
  *                              encoded operation, zeros up to a multiple of 8
  *     .trivet/state            struct disk_state (backend/store/state.h), shared memory really
+ *     .trivet/orphans/<gfid, 32 hex digits>   objects that have no name and are in use
+ *     .trivet/xattrs/<gfid, 32 hex digits>    extended attributes that the object's inode cannot
+ *                              hold: the packed record of the index
  *     .trivet/stray/           what lay in the way in the tree and is not the volume's
  *     .trivet/lock             held with flock while a process has the brick open
  *

@@ -25,9 +25,11 @@ struct posix_store {
     struct store_identity identity;
     char boot_id[BOOT_ID_SIZE];
     int root_fd;
-    int meta_fd;  /* .trivet */
-    int log_fd;   /* .trivet/log */
-    int stray_fd; /* .trivet/stray */
+    int meta_fd;    /* .trivet */
+    int log_fd;     /* .trivet/log */
+    int stray_fd;   /* .trivet/stray */
+    int orphans_fd; /* .trivet/orphans */
+    int xattrs_fd;  /* .trivet/xattrs */
     int lock_fd;
     atomic_int failed; /* the first error that the brick cannot get over */
 
@@ -54,6 +56,11 @@ struct name_text {
     char text[NAME_SIZE_MAX + 1];
 };
 struct name_text name_text(struct slice name);
+/* The name of what is kept for an object in .trivet/orphans or .trivet/xattrs. */
+struct gfid_name {
+    char text[2 * GFID_SIZE + 1];
+};
+struct gfid_name gfid_name(const struct gfid *gfid);
 
 /* ---- posix_object.c: objects of the tree by gfid ------------------------------------------- */
 
@@ -75,6 +82,8 @@ int node_xattr_get(int fd, uint32_t type, const char *name, void *value, size_t 
                    size_t *out_size);
 /* Whose node is it? Fails: -ENODATA (nobody's), -E_CORRUPT. */
 int node_gfid(int fd, uint32_t type, struct gfid *out_gfid);
+/* Does the name in the tree stand for this object? Looks without opening what may be a device. */
+bool posix_is_at(int parent_fd, const char *name, const struct gfid *gfid);
 
 /* Take away what lies at a name but is not the volume's: an empty node that has no gfid goes, as a
  * process that died may have left it; anything else is moved to .trivet/stray. */
@@ -131,6 +140,8 @@ int posix_view_put(struct store *store, const struct view *view);
 int posix_flush(struct posix_store *posix, uint32_t count, uint32_t *out_flushed);
 /* posix_info.c: ask the file system how much room there is. */
 int posix_measure_space(struct posix_store *posix);
+/* posix_format.c: open a directory of the brick's own, made if it is not there. */
+int posix_make_part(int parent_fd, const char *name, int *out_fd);
 /* posix_identity.c */
 int posix_identity_put(int meta_fd, const struct store_identity *identity);
 int posix_identity_get(int meta_fd, struct store_identity *out_identity);

@@ -183,8 +183,7 @@ static int probe(int root_fd, const char *path, char *out_error, size_t size)
     return result ? result : probe_names(root_fd, path, out_error, size);
 }
 
-/* Make a directory below, or take the one that a format before left. */
-static int make_directory(int parent_fd, const char *name, int *out_fd)
+int posix_make_part(int parent_fd, const char *name, int *out_fd)
 {
     if (mkdirat(parent_fd, name, 0700) && errno != EEXIST) {
         return -errno;
@@ -220,7 +219,7 @@ static int make_index(int root_fd, int meta_fd, const char *path)
     }
     struct kv *kv;
     struct index *index;
-    int result = make_directory(meta_fd, "index", &index_fd);
+    int result = posix_make_part(meta_fd, "index", &index_fd);
     if (!result) {
         result = kv_lmdb_open(index_path, &kv);
     }
@@ -247,12 +246,20 @@ static int make_parts(int root_fd, const char *path, const struct store_identity
     AUTO_CLOSE int meta_fd = -1;
     AUTO_CLOSE int log_fd = -1;
     AUTO_CLOSE int stray_fd = -1;
-    int result = make_directory(root_fd, DISK_DIRECTORY, &meta_fd);
+    AUTO_CLOSE int orphans_fd = -1;
+    AUTO_CLOSE int xattrs_fd = -1;
+    int result = posix_make_part(root_fd, DISK_DIRECTORY, &meta_fd);
     if (!result) {
-        result = make_directory(meta_fd, "log", &log_fd);
+        result = posix_make_part(meta_fd, "log", &log_fd);
     }
     if (!result) {
-        result = make_directory(meta_fd, "stray", &stray_fd);
+        result = posix_make_part(meta_fd, "stray", &stray_fd);
+    }
+    if (!result) {
+        result = posix_make_part(meta_fd, "orphans", &orphans_fd);
+    }
+    if (!result) {
+        result = posix_make_part(meta_fd, "xattrs", &xattrs_fd);
     }
     if (!result) {
         result = set_root(root_fd);

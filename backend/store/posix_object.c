@@ -25,6 +25,18 @@ struct name_text name_text(struct slice name)
     return text;
 }
 
+struct gfid_name gfid_name(const struct gfid *gfid)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct gfid_name name;
+    for (size_t i = 0; i < GFID_SIZE; i++) {
+        name.text[2 * i] = digits[gfid->bytes[i] >> 4];
+        name.text[2 * i + 1] = digits[gfid->bytes[i] & 15];
+    }
+    name.text[sizeof name.text - 1] = '\0';
+    return name;
+}
+
 static int flags_of(uint32_t type)
 {
     switch (type) {
@@ -169,6 +181,15 @@ int node_gfid(int fd, uint32_t type, struct gfid *out_gfid)
     }
     *out_gfid = value.gfid;
     return 0;
+}
+
+bool posix_is_at(int parent_fd, const char *name, const struct gfid *gfid)
+{
+    const uint32_t any = OBJECT_SYMLINK; /* how such a node is opened suits every type */
+    AUTO_CLOSE int fd = -1;
+    struct gfid found;
+    return posix_open_name(parent_fd, name, any, &fd) == 0 && node_gfid(fd, any, &found) == 0 &&
+           gfid_equal(&found, gfid);
 }
 
 /* Nobody's, and nothing in it? */
