@@ -17,6 +17,11 @@ static const struct brick_row *const rows[VOLUME_OP_COUNT] = {
     [VOLUME_LINK] = &volume_link_row,         [VOLUME_REMOVE] = &volume_remove_row,
     [VOLUME_RMDIR] = &volume_rmdir_row,       [VOLUME_RENAME] = &volume_rename_row,
     [VOLUME_READDIR] = &volume_readdir_row,   [VOLUME_STATFS] = &volume_statfs_row,
+    [VOLUME_TMPFILE] = &volume_tmpfile_row,   [VOLUME_FORGET] = &volume_forget_row,
+    [VOLUME_GETXATTR] = &volume_getxattr_row, [VOLUME_LISTXATTR] = &volume_listxattr_row,
+    [VOLUME_SETXATTR] = &volume_setxattr_row, [VOLUME_REMOVEXATTR] = &volume_removexattr_row,
+    [VOLUME_ALLOCATE] = &volume_allocate_row, [VOLUME_SEEK] = &volume_seek_row,
+    [VOLUME_COPY] = &volume_copy_row,
 };
 
 const struct brick_row *brick_row(enum volume_op op)
@@ -46,7 +51,7 @@ int brick_client_call(struct rpc_connection *connection, const struct volume_req
         .procedure = row->procedure,
         .encode = row->encode,
         .arguments = &arguments,
-        .bulk = request->op == VOLUME_WRITE ? &request->data : NULL,
+        .bulk = row->sends_data ? &request->data : NULL,
         .callback = callback,
         .context = context,
     };
@@ -99,6 +104,11 @@ int brick_client_check(const struct volume_request *request, const struct reply 
         return (reply->count & ~request->rights) == 0 ? 0 : -E_BAD_MESSAGE;
     case VOLUME_STATFS:
         return reply->statfs.present ? 0 : -E_BAD_MESSAGE;
+    case VOLUME_GETXATTR:
+    case VOLUME_LISTXATTR:
+        return request->count == 0 || reply->count == reply->data.size ? 0 : -E_BAD_MESSAGE;
+    case VOLUME_COPY:
+        return reply->count <= request->length ? 0 : -E_BAD_MESSAGE;
     default:
         return 0;
     }

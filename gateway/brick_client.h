@@ -28,6 +28,12 @@ struct brick_arguments {
         struct brick_rename_args rename;
         struct brick_readdir_args readdir;
         struct brick_statfs_args statfs;
+        struct brick_forget_args forget;
+        struct brick_getxattr_args getxattr;
+        struct brick_setxattr_args setxattr;
+        struct brick_allocate_args allocate;
+        struct brick_seek_args seek;
+        struct brick_copy_args copy;
     } of;
     char name[NAME_SIZE_MAX + 1];
     char name2[NAME_SIZE_MAX + 1];
@@ -44,6 +50,7 @@ struct brick_row {
     uint32_t procedure;
     bool is_mutation;    /* it carries an id, and takes effect once */
     bool answers_object; /* success without attributes of an object is no answer */
+    bool sends_data;     /* the request's data is the call's bulk */
     xdrproc_t encode;
     void (*fill)(const struct volume_request *request, const struct brick_address *address,
                  struct brick_arguments *out_arguments);
@@ -58,6 +65,10 @@ extern const struct brick_row volume_create_row, volume_mkdir_row, volume_symlin
 extern const struct brick_row volume_mknod_row, volume_link_row;
 extern const struct brick_row volume_remove_row, volume_rmdir_row, volume_rename_row;
 extern const struct brick_row volume_readdir_row, volume_statfs_row;
+extern const struct brick_row volume_tmpfile_row, volume_forget_row;
+extern const struct brick_row volume_getxattr_row, volume_listxattr_row;
+extern const struct brick_row volume_setxattr_row, volume_removexattr_row;
+extern const struct brick_row volume_allocate_row, volume_seek_row, volume_copy_row;
 
 const struct brick_row *brick_row(enum volume_op op);
 

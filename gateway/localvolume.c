@@ -346,6 +346,12 @@ static int local_statfs(struct local_volume *local, struct volume_request *reque
 
 /* ---- the volume ------------------------------------------------------------------------------ */
 
+static int local_refuse(struct local_volume *local, struct volume_request *request)
+{
+    (void)local, (void)request;
+    return -EOPNOTSUPP;
+}
+
 static int (*const local_ops[VOLUME_OP_COUNT])(struct local_volume *, struct volume_request *) = {
     [VOLUME_GETATTR] = local_getattr,   [VOLUME_SETATTR] = local_setattr,
     [VOLUME_ACCESS] = local_access,     [VOLUME_LOOKUP] = local_lookup,
@@ -356,6 +362,11 @@ static int (*const local_ops[VOLUME_OP_COUNT])(struct local_volume *, struct vol
     [VOLUME_LINK] = local_link,         [VOLUME_REMOVE] = local_remove,
     [VOLUME_RMDIR] = local_remove,      [VOLUME_RENAME] = local_rename,
     [VOLUME_READDIR] = local_readdir,   [VOLUME_STATFS] = local_statfs,
+    [VOLUME_TMPFILE] = local_refuse,    [VOLUME_FORGET] = local_refuse,
+    [VOLUME_GETXATTR] = local_refuse,   [VOLUME_LISTXATTR] = local_refuse,
+    [VOLUME_SETXATTR] = local_refuse,   [VOLUME_REMOVEXATTR] = local_refuse,
+    [VOLUME_ALLOCATE] = local_refuse,   [VOLUME_SEEK] = local_refuse,
+    [VOLUME_COPY] = local_refuse,
 };
 
 static void local_submit(struct volume *volume, struct volume_request *request)

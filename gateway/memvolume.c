@@ -294,6 +294,12 @@ static int memory_statfs(struct memory_volume *memory, struct volume_request *re
 
 /* ---- the volume ------------------------------------------------------------------------------ */
 
+static int memory_refuse(struct memory_volume *memory, struct volume_request *request)
+{
+    (void)memory, (void)request;
+    return -EOPNOTSUPP;
+}
+
 static int (*const memory_ops[VOLUME_OP_COUNT])(struct memory_volume *, struct volume_request *) = {
     [VOLUME_GETATTR] = memory_getattr,   [VOLUME_SETATTR] = memory_setattr,
     [VOLUME_ACCESS] = memory_access,     [VOLUME_LOOKUP] = memory_lookup,
@@ -304,6 +310,11 @@ static int (*const memory_ops[VOLUME_OP_COUNT])(struct memory_volume *, struct v
     [VOLUME_LINK] = memory_link,         [VOLUME_REMOVE] = memory_remove,
     [VOLUME_RMDIR] = memory_remove,      [VOLUME_RENAME] = memory_rename,
     [VOLUME_READDIR] = memory_readdir,   [VOLUME_STATFS] = memory_statfs,
+    [VOLUME_TMPFILE] = memory_refuse,    [VOLUME_FORGET] = memory_refuse,
+    [VOLUME_GETXATTR] = memory_refuse,   [VOLUME_LISTXATTR] = memory_refuse,
+    [VOLUME_SETXATTR] = memory_refuse,   [VOLUME_REMOVEXATTR] = memory_refuse,
+    [VOLUME_ALLOCATE] = memory_refuse,   [VOLUME_SEEK] = memory_refuse,
+    [VOLUME_COPY] = memory_refuse,
 };
 
 static void memory_submit(struct volume *volume, struct volume_request *request)

@@ -66,8 +66,7 @@ static bool is_of(const struct object_slot *slot, const struct gfid *gfid)
     return gfid_equal(&slot->gfid, gfid);
 }
 
-static void take_over(struct object_cache *cache, struct object_slot *slot,
-                      const struct gfid *gfid)
+static void take_over(struct object_cache *cache, struct object_slot *slot, const struct gfid *gfid)
 {
     drop(cache, slot);
     slot->gfid = *gfid;
@@ -135,11 +134,37 @@ static void answer_read(const struct object_slot *slot, struct volume_request *r
     }
 }
 
+/* Attributes tell which extended attributes there are none of; that is all that is known here. */
+static bool answer_xattr(const struct object_slot *slot, const struct volume_request *request,
+                         struct reply *reply)
+{
+    uint32_t flags = slot->attr.flags;
+    if (request->op == VOLUME_LISTXATTR) {
+        return flags == 0;
+    }
+    uint32_t asked = ATTR_HAS_XATTRS;
+    if (slice_equal(request->name, slice_text("security.capability"))) {
+        asked = ATTR_HAS_CAPABILITY;
+    } else if (slice_equal(request->name, slice_text("system.posix_acl_access"))) {
+        asked = ATTR_HAS_ACL;
+    } else if (slice_equal(request->name, slice_text("system.posix_acl_default"))) {
+        asked = ATTR_HAS_DEFAULT_ACL;
+    }
+    reply->status = -ENODATA;
+    return (flags & asked) == 0;
+}
+
+static bool asks_what_is_kept(enum volume_op op)
+{
+    return op == VOLUME_GETATTR || op == VOLUME_READ || op == VOLUME_GETXATTR ||
+           op == VOLUME_LISTXATTR;
+}
+
 bool object_cache_answer(struct object_cache *cache, struct volume_request *request,
                          uint64_t now_ns)
 {
-    bool asks = (request->op == VOLUME_GETATTR || request->op == VOLUME_READ) &&
-                (request->cred.flags & CRED_CHECKED) && !request->keep;
+    bool asks =
+        asks_what_is_kept(request->op) && (request->cred.flags & CRED_CHECKED) && !request->keep;
     if (!cache->slots || !asks) {
         return false;
     }
@@ -156,6 +181,8 @@ bool object_cache_answer(struct object_cache *cache, struct volume_request *requ
     };
     if (request->op == VOLUME_READ) {
         answer_read(slot, request, &reply);
+    } else if (request->op != VOLUME_GETATTR && !answer_xattr(slot, request, &reply)) {
+        return false;
     }
     request->reply = reply;
     return true;
@@ -179,8 +206,7 @@ static bool may_keep(struct object_cache *cache, const struct object_slot *slot,
     bool in_order = lesson->is_change && slot->change != 0 ? slot->change <= attr->change
                                                            : generation == lesson->generation;
     return (in_order || lesson->is_new) && lesson->grant_ms > GRANT_MARGIN_MS &&
-           attr->type != OBJECT_NONE &&
-           lesson->sent_ns >= atomic_load(&cache->quiet_until_ns) &&
+           attr->type != OBJECT_NONE && lesson->sent_ns >= atomic_load(&cache->quiet_until_ns) &&
            atomic_load(&cache->recalls) == lesson->request->recalls; /* a recall counts first, then
                                                                         takes the slot's lock */
 }
@@ -258,7 +284,13 @@ static void learn_object(struct object_cache *cache, const struct volume_request
     case VOLUME_GETATTR:
     case VOLUME_SETATTR:
     case VOLUME_LINK:
+    case VOLUME_SETXATTR:
+    case VOLUME_REMOVEXATTR:
+    case VOLUME_ALLOCATE:
+    case VOLUME_COPY:
+    case VOLUME_FORGET:
         break;
+    case VOLUME_TMPFILE:
     case VOLUME_CREATE:
     case VOLUME_MKDIR:
     case VOLUME_SYMLINK:
@@ -285,11 +317,12 @@ static bool is_read(enum volume_op op)
 
 static bool is_mutation(enum volume_op op)
 {
-    static const uint32_t mutations = 1U << VOLUME_SETATTR | 1U << VOLUME_WRITE |
-                                      1U << VOLUME_CREATE | 1U << VOLUME_MKDIR |
-                                      1U << VOLUME_SYMLINK | 1U << VOLUME_MKNOD |
-                                      1U << VOLUME_LINK | 1U << VOLUME_REMOVE |
-                                      1U << VOLUME_RMDIR | 1U << VOLUME_RENAME;
+    static const uint32_t mutations =
+        1U << VOLUME_SETATTR | 1U << VOLUME_WRITE | 1U << VOLUME_CREATE | 1U << VOLUME_MKDIR |
+        1U << VOLUME_SYMLINK | 1U << VOLUME_MKNOD | 1U << VOLUME_LINK | 1U << VOLUME_REMOVE |
+        1U << VOLUME_RMDIR | 1U << VOLUME_RENAME | 1U << VOLUME_TMPFILE | 1U << VOLUME_FORGET |
+        1U << VOLUME_SETXATTR | 1U << VOLUME_REMOVEXATTR | 1U << VOLUME_ALLOCATE |
+        1U << VOLUME_COPY;
     return (mutations >> op & 1) != 0;
 }
 
@@ -315,6 +348,12 @@ void object_cache_learn(struct object_cache *cache, const struct volume_request 
     case VOLUME_READ:
     case VOLUME_SETATTR:
     case VOLUME_WRITE:
+    case VOLUME_SETXATTR:
+    case VOLUME_REMOVEXATTR:
+    case VOLUME_ALLOCATE:
+    case VOLUME_COPY:
+    case VOLUME_FORGET:
+    case VOLUME_TMPFILE:
         break;
     case VOLUME_LINK:
         parent.generation = request->generation2;
@@ -325,6 +364,11 @@ void object_cache_learn(struct object_cache *cache, const struct volume_request 
         if (!gfid_equal(&request->object, &request->object2)) {
             parent.generation = request->generation2;
             learn(cache, &request->object2, &reply->parent2, &parent);
+        }
+        if (reply->replaced.type != OBJECT_NONE) {
+            parent.grant_ms = 0;
+            parent.generation = 0;
+            learn(cache, &reply->replaced.gfid, &reply->replaced, &parent);
         }
         break;
     default:

@@ -416,8 +416,7 @@ static uint32_t grant_left(uint32_t grant_ms, uint64_t sent_ns)
     return gone < granted ? (uint32_t)(granted - gone) : 0;
 }
 
-static void complete(struct retry *retry, struct volume_request *request,
-                     struct rpc_reply *message,
+static void complete(struct retry *retry, struct volume_request *request, struct rpc_reply *message,
                      const struct reply *reply, uint64_t sent_ns, bool wants_grants)
 {
     int status = brick_client_check(request, reply);

@@ -31,7 +31,7 @@ struct attempt_list {
 struct retry {
     struct route *route;
     struct object_cache *cache; /* learns from every answer */
-    uint64_t wait_timeout_ns; /* 0: forever */
+    uint64_t wait_timeout_ns;   /* 0: forever */
     struct volume_request *first, *last;
     struct attempt_list waiting;  /* to be sent when the primary is ready */
     struct attempt_list slotless; /* … and a slot is free */

@@ -35,24 +35,39 @@ enum volume_op {
                         ".." are answered */
     VOLUME_READLINK, /* object → data, object */
     /* io */
-    VOLUME_READ,   /* object, offset, count → data, count, eof, object */
-    VOLUME_WRITE,  /* object, offset, data, stable → count, committed, verifier, object(_before) */
+    VOLUME_READ,  /* object, offset, count → data, count, eof, object */
+    VOLUME_WRITE, /* object, offset, data, stable → count, committed, verifier, object(_before) */
     VOLUME_COMMIT, /* object, offset, count → verifier, object. fsync */
     /* make: object is the directory → reply.object the new one, parent, parent_before */
     VOLUME_CREATE,  /* name, how, change, verifier */
     VOLUME_MKDIR,   /* name, change */
     VOLUME_SYMLINK, /* name, change, target */
     VOLUME_MKNOD,   /* name, change, type, device */
+    VOLUME_TMPFILE, /* change, umask: a file without a name, kept until VOLUME_FORGET or a LINK */
     VOLUME_LINK,    /* object, object2 (directory), name → object, parent, parent_before */
-    /* remove: object is the directory → object what was removed, parent, parent_before */
+    /* remove: object is the directory → object what was removed, parent, parent_before. With
+       keep_open an object that so loses its last name stays usable until VOLUME_FORGET, or until
+       this client is gone */
     VOLUME_REMOVE,
     VOLUME_RMDIR,
-    VOLUME_RENAME, /* object, name → object2, name2, flags → parent, parent2 and befores */
+    VOLUME_RENAME, /* object, name → object2, name2, flags → parent, parent2 and befores, replaced
+                    */
+    VOLUME_FORGET, /* object: unlinked, and no longer open here */
     /* dir */
     VOLUME_READDIR, /* object, cookie, verifier, count (bytes), with_attr → data, eof, object,
                        verifier */
     /* info */
     VOLUME_STATFS, /* object → statfs, object */
+    /* xattr: names are whole ("user.x"); system.posix_acl_access and _default in Linux's form */
+    VOLUME_GETXATTR,    /* object, name, count (0 asks for the size) → data, count */
+    VOLUME_LISTXATTR,   /* object, count → data: names, each with its NUL; count */
+    VOLUME_SETXATTR,    /* object, name, data, flags (XATTR_…) → object */
+    VOLUME_REMOVEXATTR, /* object, name → object */
+    /* space */
+    VOLUME_ALLOCATE, /* object, offset, length, flags (FALLOC_FL_…) → object(_before) */
+    VOLUME_SEEK,     /* object, offset, flags: SEEK_DATA or SEEK_HOLE → offset, object */
+    VOLUME_COPY,     /* object2, offset2, length → object, offset: reply.count bytes were copied,
+                        perhaps fewer than asked for, 0 at the end of object2 */
     VOLUME_OP_COUNT
 };
 
@@ -67,7 +82,7 @@ struct volume_request {
     struct cred cred;
     struct gfid object;
     struct gfid object2;
-    struct slice name; /* without NUL; the caller's until complete */
+    struct slice name; /* without NUL; the caller's until complete. Of an xattr its name */
     struct slice name2;
     struct attr_change change;
     bool guarded;
@@ -77,18 +92,21 @@ struct volume_request {
     uint32_t type;
     uint32_t device_major, device_minor;
     struct slice target;
-    uint32_t flags; /* RENAME: Linux RENAME_… */
-    uint64_t offset;
+    uint32_t flags; /* RENAME, SETXATTR, ALLOCATE, SEEK: Linux's */
+    uint32_t umask; /* makes: taken from the mode unless the directory has a default ACL */
+    uint64_t offset, offset2;
+    uint64_t length; /* ALLOCATE, COPY */
     uint64_t cookie;
     uint64_t verifier;
     uint32_t count;
-    struct slice data; /* WRITE: the caller's until complete */
+    struct slice data; /* WRITE, SETXATTR: the caller's until complete */
     uint32_t stable;   /* enum stable_how */
     bool append;
     bool with_attr;
-    bool durable;        /* name space operations: on stable storage before the answer */
-    bool keep;           /* reply.data is to stay valid until volume_request_release */
-    struct op_id id;     /* OP_ID_NONE: the volume chooses one; OP_ID_DERIVED: from an NFS call */
+    bool keep_open;  /* REMOVE, RENAME */
+    bool durable;    /* name space operations: on stable storage before the answer */
+    bool keep;       /* reply.data is to stay valid until volume_request_release */
+    struct op_id id; /* OP_ID_NONE: the volume chooses one; OP_ID_DERIVED: from an NFS call */
 
     /* The answer. reply.data is valid until complete returns (with keep: until
      * volume_request_release, which must then follow). */
@@ -133,8 +151,8 @@ struct volume_options {
  * Fails: -E_UNKNOWN_VOLUME, -E_VOLUME_STOPPED, -ETIMEDOUT (no host answers), -EINVAL; out_error
  *        (size bytes) then holds a sentence that says what to do.
  */
-int volume_open(const char *name, const struct volume_options *options,
-                struct volume **out_volume, char *out_error, size_t size);
+int volume_open(const char *name, const struct volume_options *options, struct volume **out_volume,
+                char *out_error, size_t size);
 /* Every request must have completed; volume_cancel_all brings that about. */
 void volume_close(struct volume *volume);
 
@@ -210,5 +228,22 @@ int volume_readdir(struct volume *volume, const struct cred *cred, const struct 
                    uint64_t *cookie, bool with_attr,
                    int (*each)(const struct dirent_entry *entry, void *context), void *context);
 int volume_statfs(struct volume *volume, struct statfs_info *out_info);
+/* *out_size is the value's size, also with -ERANGE. */
+int volume_getxattr(struct volume *volume, const struct cred *cred, const struct gfid *object,
+                    const char *name, void *buffer, size_t size, size_t *out_size);
+int volume_listxattr(struct volume *volume, const struct cred *cred, const struct gfid *object,
+                     char *buffer, size_t size, size_t *out_size);
+int volume_setxattr(struct volume *volume, const struct cred *cred, const struct gfid *object,
+                    const char *name, const void *value, size_t size, uint32_t flags);
+int volume_removexattr(struct volume *volume, const struct cred *cred, const struct gfid *object,
+                       const char *name);
+int volume_allocate(struct volume *volume, const struct cred *cred, const struct gfid *object,
+                    uint32_t flags, uint64_t offset, uint64_t length);
+int volume_seek(struct volume *volume, const struct cred *cred, const struct gfid *object,
+                uint64_t offset, int whence, uint64_t *out_offset);
+/* Copies until length is done or the source ends. */
+int volume_copy(struct volume *volume, const struct cred *cred, const struct gfid *from,
+                uint64_t from_offset, const struct gfid *to, uint64_t to_offset, uint64_t length,
+                uint64_t *out_copied);
 
 #endif

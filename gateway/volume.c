@@ -95,7 +95,8 @@ enum op_trait {
     TRAIT_NAME = 1 << 0,  /* name must be one component */
     TRAIT_NAME2 = 1 << 1, /* and name2 */
     TRAIT_DOTS = 1 << 2,  /* "." and ".." are allowed as name */
-    TRAIT_MAKES = 1 << 3  /* a name comes into being: "." and ".." exist already */
+    TRAIT_MAKES = 1 << 3, /* a name comes into being: "." and ".." exist already */
+    TRAIT_XATTR = 1 << 4  /* name is that of an extended attribute */
 };
 
 static const struct {
@@ -120,6 +121,15 @@ static const struct {
     [VOLUME_RENAME] = {"RENAME", TRAIT_NAME | TRAIT_NAME2},
     [VOLUME_READDIR] = {"READDIR", 0},
     [VOLUME_STATFS] = {"STATFS", 0},
+    [VOLUME_TMPFILE] = {"TMPFILE", 0},
+    [VOLUME_FORGET] = {"FORGET", 0},
+    [VOLUME_GETXATTR] = {"GETXATTR", TRAIT_XATTR},
+    [VOLUME_LISTXATTR] = {"LISTXATTR", 0},
+    [VOLUME_SETXATTR] = {"SETXATTR", TRAIT_XATTR},
+    [VOLUME_REMOVEXATTR] = {"REMOVEXATTR", TRAIT_XATTR},
+    [VOLUME_ALLOCATE] = {"ALLOCATE", 0},
+    [VOLUME_SEEK] = {"SEEK", 0},
+    [VOLUME_COPY] = {"COPY", 0},
 };
 
 const char *volume_op_name(enum volume_op op)
@@ -150,6 +160,28 @@ static int check_name(const struct volume_request *request, struct slice name, u
     return -EINVAL;
 }
 
+/* Linux's answers: xattr(7), setxattr(2). */
+static int check_xattr(struct slice name)
+{
+    if (name.size == 0 || name.size > XATTR_NAME_MAX_SIZE) {
+        return -ERANGE;
+    }
+    return memchr(name.data, '\0', name.size) ? -EINVAL : 0;
+}
+
+static int check_space(const struct volume_request *request)
+{
+    if (request->length == 0 && request->op == VOLUME_ALLOCATE) {
+        return -EINVAL;
+    }
+    uint64_t most = INT64_MAX;
+    if (request->length > most || request->offset > most - request->length ||
+        request->offset2 > most - request->length) {
+        return -EFBIG;
+    }
+    return 0;
+}
+
 static int check_sizes(struct volume_request *request)
 {
     uint64_t offset_max = INT64_MAX;
@@ -172,6 +204,13 @@ static int check_sizes(struct volume_request *request)
         return request->target.size == 0 || memchr(request->target.data, 0, request->target.size)
                    ? -EINVAL
                    : 0;
+    case VOLUME_SETXATTR:
+        return request->data.size > XATTR_VALUE_MAX ? -E2BIG : 0;
+    case VOLUME_ALLOCATE:
+    case VOLUME_COPY:
+        return check_space(request);
+    case VOLUME_SEEK:
+        return request->offset > offset_max ? -ENXIO : 0;
     case VOLUME_READDIR:
         request->count = request->count < READDIR_SIZE_MAX ? request->count : READDIR_SIZE_MAX;
         return request->count == 0 ? -EINVAL : 0;
@@ -187,6 +226,9 @@ static int check_request(struct volume_request *request)
     }
     unsigned traits = ops[request->op].traits;
     int status = traits & TRAIT_NAME ? check_name(request, request->name, traits) : 0;
+    if (status == 0 && traits & TRAIT_XATTR) {
+        status = check_xattr(request->name);
+    }
     if (status == 0 && traits & TRAIT_NAME2) {
         status = check_name(request, request->name2, traits);
     }

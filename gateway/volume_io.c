@@ -146,6 +146,7 @@ const struct brick_row volume_read_row = {
 const struct brick_row volume_write_row = {
     .procedure = BRICK_WRITE,
     .is_mutation = true,
+    .sends_data = true,
     .encode = (xdrproc_t)xdr_brick_write_args,
     .fill = fill_write,
 };

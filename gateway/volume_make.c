@@ -1,5 +1,5 @@
 /*
- * Row make of the volume API: CREATE, MKDIR, SYMLINK, MKNOD, LINK.
+ * Row make of the volume API: CREATE, MKDIR, SYMLINK, MKNOD, TMPFILE, LINK.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -70,6 +70,7 @@ static uint32_t type_made(const struct volume_request *request)
 {
     switch ((int)request->op) {
     case VOLUME_CREATE:
+    case VOLUME_TMPFILE:
         return OBJECT_FILE;
     case VOLUME_MKDIR:
         return OBJECT_DIRECTORY;
@@ -84,13 +85,14 @@ static void fill_make(const struct volume_request *request, const struct brick_a
                       struct brick_arguments *out_arguments)
 {
     bool is_create = request->op == VOLUME_CREATE;
+    struct slice name = request->op == VOLUME_TMPFILE ? (struct slice){0} : request->name;
     struct slice target = request->op == VOLUME_SYMLINK ? request->target : (struct slice){0};
     out_arguments->of.make = (struct brick_make_args){
         .target = address->target,
         .cred = request->cred,
         .id = address->id,
         .parent = request->object,
-        .name = brick_text(request->name, out_arguments->name),
+        .name = brick_text(name, out_arguments->name),
         .type = type_made(request),
         /* Whatever is no CREATE must find the name free. */
         .how = is_create ? request->how : VOLUME_CREATE_GUARDED,
@@ -99,6 +101,7 @@ static void fill_make(const struct volume_request *request, const struct brick_a
         .device_major = request->device_major,
         .device_minor = request->device_minor,
         .symlink_target = brick_text(target, out_arguments->target),
+        .umask = request->umask,
         .durable = request->durable,
     };
 }
@@ -143,6 +146,14 @@ const struct brick_row volume_symlink_row = {
 
 const struct brick_row volume_mknod_row = {
     .procedure = BRICK_MKNOD,
+    .is_mutation = true,
+    .answers_object = true,
+    .encode = (xdrproc_t)xdr_brick_make_args,
+    .fill = fill_make,
+};
+
+const struct brick_row volume_tmpfile_row = {
+    .procedure = BRICK_TMPFILE,
     .is_mutation = true,
     .answers_object = true,
     .encode = (xdrproc_t)xdr_brick_make_args,

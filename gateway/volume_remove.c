@@ -1,5 +1,5 @@
 /*
- * Row remove of the volume API: REMOVE, RMDIR, RENAME.
+ * Row remove of the volume API: REMOVE, RMDIR, RENAME, FORGET.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -53,6 +53,7 @@ static void fill_remove(const struct volume_request *request, const struct brick
         .id = address->id,
         .parent = request->object,
         .name = brick_text(request->name, out_arguments->name),
+        .keep = request->keep_open,
         .durable = request->durable,
     };
 }
@@ -69,7 +70,19 @@ static void fill_rename(const struct volume_request *request, const struct brick
         .parent2 = request->object2,
         .name2 = brick_text(request->name2, out_arguments->name2),
         .flags = request->flags,
+        .keep = request->keep_open,
         .durable = request->durable,
+    };
+}
+
+static void fill_forget(const struct volume_request *request, const struct brick_address *address,
+                        struct brick_arguments *out_arguments)
+{
+    out_arguments->of.forget = (struct brick_forget_args){
+        .target = address->target,
+        .cred = request->cred,
+        .id = address->id,
+        .object = request->object,
     };
 }
 
@@ -92,4 +105,11 @@ const struct brick_row volume_rename_row = {
     .is_mutation = true,
     .encode = (xdrproc_t)xdr_brick_rename_args,
     .fill = fill_rename,
+};
+
+const struct brick_row volume_forget_row = {
+    .procedure = BRICK_FORGET,
+    .is_mutation = true,
+    .encode = (xdrproc_t)xdr_brick_forget_args,
+    .fill = fill_forget,
 };

@@ -69,6 +69,10 @@ struct brick_request {
     struct gfid object;
     uint64_t offset, cookie;
     uint32_t count;
+    int whence;          /* SEEK */
+    struct gfid source;  /* COPY: object, offset are the target's */
+    uint64_t source_offset, length;
+    bool copies; /* the mutation is what a COPY from offset came to */
     bool with_attr;
     unsigned attempts;
 
@@ -120,8 +124,22 @@ rpc_handler brick_create, brick_mkdir, brick_symlink, brick_mknod, brick_link;
 rpc_handler brick_remove, brick_rmdir, brick_rename;
 rpc_handler brick_readdir;
 
+rpc_handler brick_tmpfile, brick_forget;
+rpc_handler brick_getxattr, brick_listxattr, brick_setxattr, brick_removexattr;
+rpc_handler brick_allocate, brick_seek, brick_copy;
+
 extern const struct rpc_procedure brick_procedures[];
 extern const uint32_t brick_procedure_count;
+
+/* ---- brick_orphans.c ----------------------------------------------------------------------- */
+
+struct orphan_watch;
+/* Fails: -ENOMEM. */
+int orphan_watch_new(struct brick *brick, struct orphan_watch **out_watch);
+/* After the driver has stopped. */
+void orphan_watch_free(struct orphan_watch *watch);
+/* About once a second, on the primary: what is kept for clients that are gone goes. */
+void orphan_watch_tick(struct orphan_watch *watch);
 
 /* ---- brick_grace.c ------------------------------------------------------------------------- */
 

@@ -37,6 +37,7 @@ static struct brick_request *brick_request_new(struct rpc_call *call, struct bri
     request->kept = NULL;
     request->durable = false;
     request->object_sync = false;
+    request->copies = false;
     request->attempts = 0;
     request->ungrantable = false;
     request->object_key = 0;
@@ -306,6 +307,21 @@ static void watch_operation(struct brick_request *request, const struct operatio
     }
 }
 
+/* How much of a COPY an operation did: as many bytes as it wrote, or how far its hole reaches. */
+static uint32_t copied(const struct brick_request *request, const struct operation *operation)
+{
+    switch (operation->kind) {
+    case OPERATION_WRITE:
+        return operation->count;
+    case OPERATION_ALLOCATE:
+        return (uint32_t)operation->length;
+    case OPERATION_SETATTR:
+        return (uint32_t)(operation->object.size - request->offset);
+    default:
+        return 0;
+    }
+}
+
 static void submitted(struct replica_ticket *ticket, int status, const struct operation *operation)
 {
     struct brick_request *request = request_of_ticket(ticket);
@@ -318,6 +334,9 @@ static void submitted(struct replica_ticket *ticket, int status, const struct op
     reply->verifier = atomic_load(&brick->driver->verifier);
     if (status == 0 && operation->kind != OPERATION_NONE) {
         watch_operation(request, operation);
+        if (request->copies) {
+            reply->count = copied(request, operation);
+        }
     }
     if (status < 0 || operation->kind == OPERATION_NONE ||
         (!request->durable && !request->object_sync)) {

@@ -26,5 +26,14 @@ const struct rpc_procedure brick_procedures[] = {
     [BRICK_RENAME] = {"RENAME", brick_rename},
     [BRICK_READDIR] = {"READDIR", brick_readdir},
     [BRICK_STATFS] = {"STATFS", brick_statfs},
+    [BRICK_TMPFILE] = {"TMPFILE", brick_tmpfile},
+    [BRICK_FORGET] = {"FORGET", brick_forget},
+    [BRICK_GETXATTR] = {"GETXATTR", brick_getxattr},
+    [BRICK_LISTXATTR] = {"LISTXATTR", brick_listxattr},
+    [BRICK_SETXATTR] = {"SETXATTR", brick_setxattr},
+    [BRICK_REMOVEXATTR] = {"REMOVEXATTR", brick_removexattr},
+    [BRICK_ALLOCATE] = {"ALLOCATE", brick_allocate},
+    [BRICK_SEEK] = {"SEEK", brick_seek},
+    [BRICK_COPY] = {"COPY", brick_copy},
 };
 const uint32_t brick_procedure_count = sizeof brick_procedures / sizeof brick_procedures[0];

@@ -1,5 +1,5 @@
 /*
- * CREATE, MKDIR, SYMLINK, MKNOD, LINK.
+ * CREATE, MKDIR, SYMLINK, MKNOD, TMPFILE, LINK.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -7,8 +7,8 @@
 
 #include "backend/base/errors.h"
 
-/* The four that make an object differ in its type only. */
-static void make(struct rpc_call *call, struct brick *brick, uint32_t type)
+/* Those that make an object differ in its type, and in whether it gets a name. */
+static void make(struct rpc_call *call, struct brick *brick, uint32_t type, bool unnamed)
 {
     brick_make_args args = {0};
     struct brick_request *request =
@@ -18,7 +18,7 @@ static void make(struct rpc_call *call, struct brick *brick, uint32_t type)
     }
     request->name = args.name;
     request->target = args.symlink_target;
-    if (args.how > CREATE_EXCLUSIVE) {
+    if (args.how > CREATE_EXCLUSIVE || args.umask > 0777) {
         brick_garbage(request);
         return;
     }
@@ -27,10 +27,12 @@ static void make(struct rpc_call *call, struct brick *brick, uint32_t type)
         .cred = args.cred,
         .id = args.id,
         .parent = args.parent,
-        .name = slice_text(args.name),
+        .name = unnamed ? slice_of(NULL, 0) : slice_text(args.name),
+        .unnamed = unnamed,
+        .umask = args.umask,
         .change = args.change,
         .type = type != OBJECT_NONE ? type : args.type,
-        .how = type == OBJECT_FILE ? (enum create_how)args.how : CREATE_GUARDED,
+        .how = type == OBJECT_FILE && !unnamed ? (enum create_how)args.how : CREATE_GUARDED,
         .verifier = args.verifier,
         .device_major = args.device_major,
         .device_minor = args.device_minor,
@@ -42,22 +44,27 @@ static void make(struct rpc_call *call, struct brick *brick, uint32_t type)
 
 void brick_create(struct rpc_call *call, void *context)
 {
-    make(call, context, OBJECT_FILE);
+    make(call, context, OBJECT_FILE, false);
 }
 
 void brick_mkdir(struct rpc_call *call, void *context)
 {
-    make(call, context, OBJECT_DIRECTORY);
+    make(call, context, OBJECT_DIRECTORY, false);
 }
 
 void brick_symlink(struct rpc_call *call, void *context)
 {
-    make(call, context, OBJECT_SYMLINK);
+    make(call, context, OBJECT_SYMLINK, false);
 }
 
 void brick_mknod(struct rpc_call *call, void *context)
 {
-    make(call, context, OBJECT_NONE); /* the arguments name it */
+    make(call, context, OBJECT_NONE, false); /* the arguments name it */
+}
+
+void brick_tmpfile(struct rpc_call *call, void *context)
+{
+    make(call, context, OBJECT_FILE, true);
 }
 
 void brick_link(struct rpc_call *call, void *context)

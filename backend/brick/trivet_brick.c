@@ -69,6 +69,7 @@ struct daemon {
     const struct rpc_program *programs[2];
     struct rpc_service service;
     struct supervised *supervised;
+    struct orphan_watch *orphans;
     int stop_event;
     _Atomic int status;
 };
@@ -274,8 +275,9 @@ static void checkpoint_run(void *context)
 
 static void checkpoint(void *context)
 {
-    struct brick *brick = context;
-    rpc_offload(brick->loop, checkpoint_run, brick);
+    struct daemon *daemon = context;
+    rpc_offload(daemon->brick.loop, checkpoint_run, &daemon->brick);
+    orphan_watch_tick(daemon->orphans);
 }
 
 static int daemon_parts(struct daemon *daemon, const char *directory)
@@ -297,6 +299,9 @@ static int daemon_parts(struct daemon *daemon, const char *directory)
     if (rc == 0) {
         brick->grants = grants_new(clock_real(), released, brick);
         rc = brick->grants ? 0 : -ENOMEM;
+    }
+    if (rc == 0) {
+        rc = orphan_watch_new(brick, &daemon->orphans);
     }
     if (rc == 0) {
         brick->driver->hold = hold;
@@ -367,7 +372,7 @@ static int daemon_run(struct daemon *daemon)
     AUTO_CLOSE int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
     int rc = rpc_loop_every(brick->loop, TICK_MS, tick, daemon);
     if (rc == 0) {
-        rc = rpc_loop_every(brick->loop, CHECKPOINT_MS, checkpoint, brick);
+        rc = rpc_loop_every(brick->loop, CHECKPOINT_MS, checkpoint, daemon);
     }
     if (rc == 0) {
         rc = rpc_loop_start(brick->loop);
@@ -390,6 +395,7 @@ static void daemon_release(struct daemon *daemon)
 {
     struct brick *brick = &daemon->brick;
     supervised_free(daemon->supervised);
+    orphan_watch_free(daemon->orphans);
     grants_free(brick->grants);
     replica_driver_free(brick->driver);
     if (brick->loop) {

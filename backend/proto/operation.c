@@ -379,6 +379,7 @@ void operation_to_reply(const struct operation *operation, struct reply *out_rep
         .object = operation->object,
         .parent = operation->parent,
         .parent2 = operation->parent2,
+        .replaced = operation->replaced,
         .object_before = operation->object_before,
         .parent_before = operation->parent_before,
         .parent2_before = operation->parent2_before,

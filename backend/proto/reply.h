@@ -36,18 +36,22 @@ struct reply {
     struct attr object;
     struct attr parent;  /* after: the directory that holds the name (RENAME: the first) */
     struct attr parent2; /* after: RENAME's second directory; LINK and others: absent */
+    struct attr
+        replaced; /* after: RENAME's object that lost its name to another, or changed places */
     struct attr_before object_before;
     struct attr_before parent_before;
     struct attr_before parent2_before;
 
     uint64_t verifier;  /* READ, WRITE, COMMIT: write verifier. READDIR: cookie verifier */
-    uint32_t count;     /* bytes read or written; ACCESS: the rights granted */
+    uint32_t count;     /* bytes read or written; ACCESS: the rights granted.
+                       GETXATTR, LISTXATTR: size of all of it, whatever was asked for */
     uint32_t committed; /* WRITE: enum stable_how reached */
     uint64_t offset;    /* SEEK: where */
     bool eof;           /* READ: the data ends the file. READDIR: the entries end the directory */
     struct statfs_info statfs;
 
-    struct slice data; /* READ: bytes. READLINK: target. READDIR: packed entries (dirent.h) */
+    struct slice data; /* READ: bytes. GETXATTR, LISTXATTR: value, names each with its NUL.
+                          READLINK: target. READDIR: packed entries (dirent.h) */
 };
 
 #endif

@@ -317,7 +317,8 @@ enum reply_bits {
     REPLY_STATFS = 1 << 6,
     REPLY_EOF = 1 << 7,
     REPLY_OFFSET = 1 << 8,
-    REPLY_BITS = (1 << 9) - 1
+    REPLY_REPLACED = 1 << 9,
+    REPLY_BITS = (1 << 10) - 1
 };
 
 #define REPLY_HEAD_SIZE (4 + 8 + 4 + 4 + 4 + 8 + 4 + 4)
@@ -330,7 +331,7 @@ static uint32_t reply_bits(const struct reply *reply)
            (reply->parent_before.present ? REPLY_PARENT_BEFORE : 0U) |
            (reply->parent2_before.present ? REPLY_PARENT2_BEFORE : 0U) |
            (reply->statfs.present ? REPLY_STATFS : 0U) | (reply->eof ? REPLY_EOF : 0U) |
-           (reply->offset ? REPLY_OFFSET : 0U);
+           (reply->offset ? REPLY_OFFSET : 0U) | (reply->replaced.type ? REPLY_REPLACED : 0U);
 }
 
 static bool_t reply_put_head(XDR *xdrs, const struct reply *reply, uint32_t bits)
@@ -394,6 +395,7 @@ bool_t xdr_reply(XDR *xdrs, struct reply *reply)
     return attr_if(xdrs, &reply->object, bits & REPLY_OBJECT) &&
            attr_if(xdrs, &reply->parent, bits & REPLY_PARENT) &&
            attr_if(xdrs, &reply->parent2, bits & REPLY_PARENT2) &&
+           attr_if(xdrs, &reply->replaced, bits & REPLY_REPLACED) &&
            before_if(xdrs, &reply->object_before, bits & REPLY_OBJECT_BEFORE) &&
            before_if(xdrs, &reply->parent_before, bits & REPLY_PARENT_BEFORE) &&
            before_if(xdrs, &reply->parent2_before, bits & REPLY_PARENT2_BEFORE) &&

@@ -171,6 +171,7 @@ void sample_reply(struct random_sequence *random, unsigned presence, struct repl
         sample_statfs(random, &out_reply->statfs);
     }
     out_reply->eof = (presence & 1U << 7) != 0;
+    sample_attr_if(random, presence & 1U << 9, &out_reply->replaced);
     out_reply->offset = presence & 1U << 8 ? sample_u64(random) | 1 : 0;
 }
 

@@ -28,7 +28,7 @@ void sample_change(struct random_sequence *random, struct attr_change *out_chang
 void sample_cred(struct random_sequence *random, struct cred *out_cred);
 void sample_op_id(struct random_sequence *random, struct op_id *out_id);
 void sample_statfs(struct random_sequence *random, struct statfs_info *out_info); /* present */
-/* presence: bits 0 to 8 choose what the reply has, in the order of enum reply_bits in wire.c. */
+/* presence: bits 0 to 9 choose what the reply has, in the order of enum reply_bits in wire.c. */
 void sample_reply(struct random_sequence *random, unsigned presence, struct reply *out_reply);
 void sample_volume_id(struct random_sequence *random, struct volume_id *out_id);
 void sample_view(struct random_sequence *random, struct view *out_view);

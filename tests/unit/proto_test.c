@@ -165,7 +165,7 @@ static void test_replies_of_every_presence_come_back(void)
 {
     static struct reply reply;
     static struct reply scratch;
-    for (unsigned presence = 0; presence < 512; presence++) {
+    for (unsigned presence = 0; presence < 1024; presence++) {
         sample_reply(&random_values, presence, &reply);
         check_round_trip((xdrproc_t)xdr_reply, &reply, &scratch, sizeof reply);
     }
@@ -222,7 +222,7 @@ static void test_broken_limits_are_refused(void)
     static struct reply reply;
     sample_reply(&random_values, 0xff, &reply);
     check_refused((xdrproc_t)xdr_reply, &reply, 0, 1);
-    check_refused((xdrproc_t)xdr_reply, &reply, 20, 1U << 9);
+    check_refused((xdrproc_t)xdr_reply, &reply, 20, 1U << 10);
     check_refused((xdrproc_t)xdr_reply, &reply, 36, STABLE_FILE_SYNC + 1);
     static struct view view;
     do {
