@@ -120,7 +120,7 @@ static void choose_rest(struct attr *attr, const struct deciding *deciding)
     const struct mutation *mutation = deciding->mutation;
     const struct decision *decision = deciding->decision;
     attr->gfid = gfid_make(decision->set, decision->view, decision->index);
-    attr->nlink = 1;
+    attr->nlink = mutation->unnamed ? 0 : 1;
     if (attr->type == OBJECT_DIRECTORY) {
         attr->nlink = 2;
         attr->parent = mutation->parent;
@@ -180,23 +180,15 @@ static int load_place(struct deciding *deciding, struct name_record *out_found)
                              &operation->cookie);
 }
 
-int decide_make(struct deciding *deciding)
+/* The object that is to be, in a directory that may have it. */
+static int choose_object(struct deciding *deciding)
 {
     const struct mutation *mutation = deciding->mutation;
     struct operation *operation = deciding->operation;
-    struct name_record found;
-    int result = load_place(deciding, &found);
-    if (result) {
-        return result;
+    int result = check_type(mutation);
+    if (!result) {
+        result = check_times(&mutation->change);
     }
-    if (found.cookie != 0) {
-        return meet_existing(deciding, &found);
-    }
-    result = check_type(mutation);
-    if (result) {
-        return result;
-    }
-    result = check_times(&mutation->change);
     if (result) {
         return result;
     }
@@ -206,11 +198,8 @@ int decide_make(struct deciding *deciding)
         return result;
     }
     choose_rest(&attr, deciding);
-    bool directory = attr.type == OBJECT_DIRECTORY;
-    attr_touch_directory(&operation->parent, &deciding->parent, 1, directory, deciding->decision);
     operation->kind = OPERATION_MAKE;
     operation->object = attr;
-    operation->name = mutation->name;
     if (attr.type == OBJECT_SYMLINK) {
         operation->target = mutation->target;
     }
@@ -219,6 +208,76 @@ int decide_make(struct deciding *deciding)
         operation->create_verifier = mutation->verifier;
     }
     return 0;
+}
+
+/*
+ * A file without a name (open's O_TMPFILE): an orphan from the beginning. The directory says what
+ * is inherited and does not change. An exclusive one never gets a name.
+ */
+static int make_unnamed(struct deciding *deciding)
+{
+    const struct mutation *mutation = deciding->mutation;
+    struct operation *operation = deciding->operation;
+    int result = deciding_load_directory(deciding, &mutation->parent, &deciding->parent,
+                                         &operation->parent, &operation->parent_before);
+    if (!result && mutation->type != OBJECT_FILE) {
+        result = -EINVAL;
+    }
+    if (!result && mutation->id.kind != OP_ID_SESSION) {
+        result = -EOPNOTSUPP; /* nobody would have it open */
+    }
+    if (!result &&
+        !access_allows(&mutation->cred, &operation->parent, ACCESS_WRITE | ACCESS_EXECUTE)) {
+        result = -EACCES;
+    }
+    if (!result && deciding->decision->bytes_free < ENTRY_COST) {
+        result = -ENOSPC;
+    }
+    if (!result) {
+        result = choose_object(deciding);
+    }
+    if (!result) {
+        operation->flags |= OPERATION_KEEPS;
+        operation->parent = (struct attr){.type = OBJECT_NONE};
+        operation->parent_before = (struct attr_before){.present = false};
+    }
+    return result;
+}
+
+int decide_make(struct deciding *deciding)
+{
+    const struct mutation *mutation = deciding->mutation;
+    struct operation *operation = deciding->operation;
+    struct name_record found;
+    if (mutation->unnamed) {
+        return make_unnamed(deciding);
+    }
+    int result = load_place(deciding, &found);
+    if (result) {
+        return result;
+    }
+    if (found.cookie != 0) {
+        return meet_existing(deciding, &found);
+    }
+    result = choose_object(deciding);
+    if (!result) {
+        bool directory = operation->object.type == OBJECT_DIRECTORY;
+        attr_touch_directory(&operation->parent, &deciding->parent, 1, directory,
+                             deciding->decision);
+        operation->name = mutation->name;
+    }
+    return result;
+}
+
+/* An orphan may get a name if it never had one. */
+static int check_linkable(struct deciding *deciding)
+{
+    struct orphan_record orphan;
+    int result = index_orphan_get(deciding->index, &deciding->mutation->object, &orphan);
+    if (result) {
+        return result == -ENOENT ? -E_CORRUPT : result;
+    }
+    return orphan.linkable ? 0 : -ENOENT;
 }
 
 int decide_link(struct deciding *deciding)
@@ -243,6 +302,10 @@ int decide_link(struct deciding *deciding)
     }
     if (operation->object.nlink >= LINKS_MAX) {
         return -EMLINK;
+    }
+    result = operation->object.nlink == 0 ? check_linkable(deciding) : 0;
+    if (result) {
+        return result;
     }
     operation->kind = OPERATION_LINK;
     operation->name = mutation->name;

@@ -1,5 +1,5 @@
 /*
- * Deciding REMOVE, RMDIR and RENAME.
+ * Deciding REMOVE, RMDIR, RENAME and FORGET.
  * Spec: RFC 1813 sections 3.3.12 to 3.3.14; POSIX unlink, rmdir, rename; Linux renameat2.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -20,11 +20,17 @@ static int check_taking(const struct cred *cred, const struct attr *directory,
     return access_sticky_allows(cred, directory, object) ? 0 : -EPERM;
 }
 
-/* An object loses a name; a directory with it all that it is. */
-static void lose_link(struct attr *attr, const struct decision *decision)
+/* An object loses a name; a directory with it all that it is. What was a file's last name goes, and
+ * the file stays, if the caller is one that has it open. */
+static void lose_link(struct deciding *deciding, struct attr *attr)
 {
-    attr->nlink = attr->type == OBJECT_DIRECTORY ? 0 : attr->nlink - 1;
-    attr_touch(attr, decision, false);
+    const struct mutation *mutation = deciding->mutation;
+    bool directory = attr->type == OBJECT_DIRECTORY;
+    attr->nlink = directory ? 0 : attr->nlink - 1;
+    attr_touch(attr, deciding->decision, false);
+    if (attr->nlink == 0 && !directory && mutation->keep && mutation->id.kind == OP_ID_SESSION) {
+        deciding->operation->flags |= OPERATION_KEEPS;
+    }
 }
 
 int decide_remove(struct deciding *deciding)
@@ -65,7 +71,7 @@ int decide_remove(struct deciding *deciding)
     }
     operation->kind = OPERATION_REMOVE;
     operation->name = mutation->name;
-    lose_link(&operation->object, deciding->decision);
+    lose_link(deciding, &operation->object);
     attr_touch_directory(&operation->parent, &deciding->parent, -1, directory ? -1 : 0,
                          deciding->decision);
     return 0;
@@ -89,18 +95,19 @@ static int check_not_above(struct deciding *deciding, const struct gfid *directo
     return result_if_so;
 }
 
-/* Neither goes into itself, nor is a directory replaced that the object is in. */
+/* Neither goes into itself, nor is a directory replaced (or moved) that the object is in. */
 static int check_loops(struct deciding *deciding)
 {
     const struct mutation *mutation = deciding->mutation;
     const struct attr *object = &deciding->operation->object;
     const struct attr *replaced = &deciding->operation->replaced;
+    int above = mutation->rename_flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
     int result = 0;
     if (object->type == OBJECT_DIRECTORY) {
         result = check_not_above(deciding, &object->gfid, mutation->parent2, -EINVAL);
     }
     if (!result && replaced->type == OBJECT_DIRECTORY) {
-        result = check_not_above(deciding, &replaced->gfid, mutation->parent, -ENOTEMPTY);
+        result = check_not_above(deciding, &replaced->gfid, mutation->parent, above);
     }
     return result;
 }
@@ -137,9 +144,9 @@ static int load_directories(struct deciding *deciding, const struct attr **out_t
     if (!result) {
         result = name_check(mutation->name2, -EINVAL);
     }
-    if (!result && mutation->rename_flags & ~(uint32_t)RENAME_NOREPLACE) {
-        result = -EINVAL; /* an exchange needs an operation of its own; what Linux says where a
-                             file system cannot */
+    if (!result && mutation->rename_flags != 0 && mutation->rename_flags != RENAME_NOREPLACE &&
+        mutation->rename_flags != RENAME_EXCHANGE) {
+        result = -EINVAL; /* both, or a whiteout, which is for file systems below overlayfs */
     }
     if (!result && (!access_allows(&mutation->cred, &operation->parent, ACCESS_EXECUTE) ||
                     !access_allows(&mutation->cred, *out_target, ACCESS_EXECUTE))) {
@@ -170,7 +177,7 @@ static int load_replaced(struct deciding *deciding)
     struct attr_before unused;
     struct name_record found;
     int result = index_name_find(deciding->index, &mutation->parent2, mutation->name2, &found);
-    if (result == -ENOENT) {
+    if (result == -ENOENT && !(mutation->rename_flags & RENAME_EXCHANGE)) {
         return index_name_cookie(deciding->index, &mutation->parent2, mutation->name2,
                                  &operation->cookie2);
     }
@@ -184,23 +191,30 @@ static int load_replaced(struct deciding *deciding)
     return deciding_load(deciding, &found.gfid, &deciding->replaced, &operation->replaced, &unused);
 }
 
+/* A directory that moves gets another "..", which is a change of itself. */
+static bool may_move(const struct cred *cred, const struct attr *attr)
+{
+    return attr->type != OBJECT_DIRECTORY || access_allows(cred, attr, ACCESS_WRITE);
+}
+
 /* Permissions and types, in the kernel's order. */
 static int check_rename(const struct deciding *deciding, const struct attr *target)
 {
     const struct mutation *mutation = deciding->mutation;
     const struct operation *operation = deciding->operation;
+    bool exchange = mutation->rename_flags & RENAME_EXCHANGE;
     int result = check_taking(&mutation->cred, &operation->parent, &operation->object);
     if (!result && operation->replaced.type != OBJECT_NONE) {
         result = check_taking(&mutation->cred, target, &operation->replaced);
-        if (!result) {
+        if (!result && !exchange) {
             result = check_types(deciding);
         }
     } else if (!result && !access_allows(&mutation->cred, target, ACCESS_WRITE)) {
         result = -EACCES;
     }
-    /* A directory that moves gets another "..", which is a change of itself. */
-    if (!result && operation->object.type == OBJECT_DIRECTORY && target != &operation->parent &&
-        !access_allows(&mutation->cred, &operation->object, ACCESS_WRITE)) {
+    if (!result && target != &operation->parent &&
+        (!may_move(&mutation->cred, &operation->object) ||
+         (exchange && !may_move(&mutation->cred, &operation->replaced)))) {
         result = -EACCES;
     }
     if (!result && gfid_is_root(&mutation->parent2) &&
@@ -208,6 +222,28 @@ static int check_rename(const struct deciding *deciding, const struct attr *targ
         result = -EPERM; /* the brick's own */
     }
     return result;
+}
+
+static void exchange_outcome(struct deciding *deciding)
+{
+    struct operation *operation = deciding->operation;
+    const struct decision *decision = deciding->decision;
+    int out = operation->object.type == OBJECT_DIRECTORY;
+    int in = operation->replaced.type == OBJECT_DIRECTORY;
+    attr_touch(&operation->object, decision, false);
+    attr_touch(&operation->replaced, decision, false);
+    if (operation->parent2.type == OBJECT_NONE) {
+        attr_touch_directory(&operation->parent, &deciding->parent, 0, 0, decision);
+        return;
+    }
+    attr_touch_directory(&operation->parent, &deciding->parent, 0, in - out, decision);
+    attr_touch_directory(&operation->parent2, &deciding->parent2, 0, out - in, decision);
+    if (out) {
+        operation->object.parent = operation->parent2.gfid;
+    }
+    if (in) {
+        operation->replaced.parent = operation->parent.gfid;
+    }
 }
 
 static void rename_outcome(struct deciding *deciding)
@@ -220,9 +256,13 @@ static void rename_outcome(struct deciding *deciding)
     operation->name = deciding->mutation->name;
     operation->name2 = deciding->mutation->name2;
     operation->rename_flags = deciding->mutation->rename_flags;
+    if (operation->rename_flags & RENAME_EXCHANGE) {
+        exchange_outcome(deciding);
+        return;
+    }
     attr_touch(&operation->object, decision, false);
     if (replaces) {
-        lose_link(&operation->replaced, decision);
+        lose_link(deciding, &operation->replaced);
     }
     int gain = replaces ? 0 : 1;
     if (operation->parent2.type == OBJECT_NONE) {
@@ -269,6 +309,23 @@ int decide_rename(struct deciding *deciding)
 
 int decide_forget(struct deciding *deciding)
 {
-    (void)deciding;
-    return -ESTALE;
+    const struct mutation *mutation = deciding->mutation;
+    struct operation *operation = deciding->operation;
+    struct orphan_record orphan;
+    int result = deciding_load(deciding, &mutation->object, &deciding->object, &operation->object,
+                               &operation->object_before);
+    if (!result) {
+        result = index_orphan_get(deciding->index, &mutation->object, &orphan);
+        result = result == -ENOENT ? -ESTALE : result; /* gone, or it has got a name */
+    }
+    if (result) {
+        return result;
+    }
+    const struct op_id *id = &mutation->id;
+    if (id->client != 0 && (id->kind != OP_ID_SESSION || id->client != orphan.keeper)) {
+        return -EPERM;
+    }
+    operation->kind = OPERATION_FORGET;
+    attr_touch(&operation->object, deciding->decision, false);
+    return 0;
 }

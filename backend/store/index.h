@@ -58,6 +58,11 @@ struct handle_record {
     uint8_t bytes[HANDLE_BYTES_MAX];
 };
 
+struct orphan_record {
+    uint64_t keeper; /* the client that has it open; 0: none known */
+    bool linkable;   /* it never had a name, and LINK may give it one */
+};
+
 /* Owns: kv, in success as in failure. */
 int index_open(struct kv *kv, struct index **out_index);
 void index_close(struct index *index);
@@ -93,6 +98,14 @@ int index_handle_put(struct index *index, const struct gfid *gfid,
 /* No handle is no error. */
 int index_handle_remove(struct index *index, const struct gfid *gfid);
 
+/* Fails: -ENOENT (no orphan). */
+int index_orphan_get(struct index *index, const struct gfid *gfid,
+                     struct orphan_record *out_orphan);
+int index_orphan_put(struct index *index, const struct gfid *gfid,
+                     const struct orphan_record *orphan);
+/* Fails: -ENOENT. */
+int index_orphan_remove(struct index *index, const struct gfid *gfid);
+
 /* The first object behind gfid whose times are to be flushed. Fails: -ENOENT. */
 int index_unflushed_next(struct index *index, const struct gfid *gfid, struct gfid *out_gfid);
 /* Its times, as of change, are in the tree. */
@@ -100,6 +113,11 @@ int index_flushed(struct index *index, const struct gfid *gfid, uint64_t change)
 
 /* Bring the index to the state after operation, which is the next one. (sequence.c) */
 int index_sequence(struct index *index, const struct operation *operation);
+/* The object that the operation takes from the volume, or NULL. (sequence.c) */
+const struct gfid *operation_removes(const struct operation *operation);
+/* The object that the operation leaves without a name but keeps: what had its last one taken; not
+ * what is made without one. NULL: none. (sequence.c) */
+const struct gfid *operation_orphans(const struct operation *operation);
 
 /* Commit with the positions as they are; if nothing changed and it need not be durable, nothing is
  * written. */

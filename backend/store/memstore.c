@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <linux/falloc.h>
+#include <unistd.h>
 #include "backend/base/bytes.h"
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
@@ -86,36 +88,72 @@ static int contents_write(struct memory_store *memory, const struct gfid *gfid, 
     return 0;
 }
 
-static int contents_truncate(struct memory_store *memory, const struct gfid *gfid, uint64_t size)
+/* Zeros in a page, if it is there, from a position up to another. */
+static int page_clear(struct memory_store *memory, const struct gfid *gfid, uint64_t page,
+                      size_t from, size_t to)
 {
     uint8_t key[PAGE_KEY_SIZE];
-    uint8_t page[PAGE_SIZE];
+    uint8_t bytes[PAGE_SIZE];
+    struct slice value;
+    int result = memory->kv->ops->get(memory->kv, KV_CONTENTS, page_key(gfid, page, key), &value);
+    if (result || from >= to) {
+        return result == -ENOENT ? 0 : result;
+    }
+    memcpy(bytes, value.data, PAGE_SIZE);
+    memset(bytes + from, 0, to - from);
+    return page_put(memory, gfid, page, bytes);
+}
+
+/* The first page of an object at or behind page. Fails: -ENOENT. */
+static int page_seek(struct memory_store *memory, const struct gfid *gfid, uint64_t page,
+                     uint64_t *out_page)
+{
+    uint8_t key[PAGE_KEY_SIZE];
     struct slice found;
     struct slice value;
-    uint64_t first = (size + PAGE_SIZE - 1) / PAGE_SIZE;
-    struct slice from = page_key(gfid, first, key);
-    int result = memory->kv->ops->seek(memory->kv, KV_CONTENTS, from, &found, &value);
-    while (!result && memcmp(found.data, gfid->bytes, GFID_SIZE) == 0) {
-        uint8_t going[PAGE_KEY_SIZE];
-        memcpy(going, found.data, sizeof going);
-        result = memory->kv->ops->remove(memory->kv, KV_CONTENTS, slice_of(going, sizeof going));
-        if (!result) {
-            result = memory->kv->ops->seek(memory->kv, KV_CONTENTS, from, &found, &value);
+    int result =
+        memory->kv->ops->seek(memory->kv, KV_CONTENTS, page_key(gfid, page, key), &found, &value);
+    if (result) {
+        return result;
+    }
+    if (memcmp(found.data, gfid->bytes, GFID_SIZE) != 0) {
+        return -ENOENT;
+    }
+    const uint8_t *at = found.data + GFID_SIZE;
+    *out_page = bytes_get_u64(&at);
+    return 0;
+}
+
+/* A hole from a position up to another. */
+static int contents_punch(struct memory_store *memory, const struct gfid *gfid, uint64_t from,
+                          uint64_t to)
+{
+    uint64_t first = (from + PAGE_SIZE - 1) / PAGE_SIZE;
+    uint64_t last = to / PAGE_SIZE;
+    uint64_t page;
+    int result;
+    if (first > last) { /* within one page */
+        return page_clear(memory, gfid, last, from % PAGE_SIZE, to % PAGE_SIZE);
+    }
+    while (!(result = page_seek(memory, gfid, first, &page)) && page < last) {
+        uint8_t key[PAGE_KEY_SIZE];
+        result = memory->kv->ops->remove(memory->kv, KV_CONTENTS, page_key(gfid, page, key));
+        if (result) {
+            return result;
         }
     }
     if (result && result != -ENOENT) {
         return result;
     }
-    if (size % PAGE_SIZE == 0) {
-        return 0;
-    }
-    struct slice last = page_key(gfid, size / PAGE_SIZE, key);
-    if (memory->kv->ops->get(memory->kv, KV_CONTENTS, last, &value)) {
-        return 0; /* a hole */
-    }
-    memcpy(page, value.data, PAGE_SIZE);
-    memset(page + size % PAGE_SIZE, 0, PAGE_SIZE - size % PAGE_SIZE);
-    return page_put(memory, gfid, size / PAGE_SIZE, page);
+    result = page_clear(memory, gfid, last, 0, to % PAGE_SIZE);
+    return result || first * PAGE_SIZE == from
+               ? result
+               : page_clear(memory, gfid, first - 1, from % PAGE_SIZE, PAGE_SIZE);
+}
+
+static int contents_truncate(struct memory_store *memory, const struct gfid *gfid, uint64_t size)
+{
+    return contents_punch(memory, gfid, size, UINT64_MAX / PAGE_SIZE * PAGE_SIZE);
 }
 
 static int memory_read(struct store *store, const struct gfid *gfid, uint64_t offset,
@@ -151,6 +189,45 @@ static int memory_read(struct store *store, const struct gfid *gfid, uint64_t of
     return 0;
 }
 
+/* Every page that was ever written is data. */
+static int memory_seek(struct store *store, const struct gfid *gfid, uint64_t offset, int whence,
+                       uint64_t *out_offset)
+{
+    struct memory_store *memory = memory_of(store);
+    struct index *index = memory->base.index;
+    struct object_record record;
+    uint64_t page = offset / PAGE_SIZE;
+    uint64_t found;
+    AUTO_LOCK(&index->mutex);
+    int result = index_object_get(index, gfid, &record);
+    if (!result &&
+        (record.attr.type != OBJECT_FILE || (whence != SEEK_DATA && whence != SEEK_HOLE))) {
+        result = -EINVAL;
+    }
+    if (!result && offset >= record.attr.size) {
+        result = -ENXIO;
+    }
+    if (result) {
+        return result;
+    }
+    while (!(result = page_seek(memory, gfid, page, &found)) && whence == SEEK_HOLE &&
+           found == page && page * PAGE_SIZE < record.attr.size) {
+        page++;
+    }
+    if (result && result != -ENOENT) {
+        return result;
+    }
+    if (whence == SEEK_DATA) {
+        page = result ? UINT64_MAX / PAGE_SIZE : found;
+    }
+    uint64_t at = page * PAGE_SIZE > offset ? page * PAGE_SIZE : offset;
+    if (at >= record.attr.size && whence == SEEK_DATA) {
+        return -ENXIO;
+    }
+    *out_offset = at < record.attr.size ? at : record.attr.size; /* at its end there is a hole */
+    return 0;
+}
+
 /* ---- mutations ----------------------------------------------------------------------------- */
 
 static struct slice record_key(uint64_t index, uint8_t key[8])
@@ -172,18 +249,12 @@ static int memory_sequence(struct store *store, const struct operation *operatio
     return result ? result : index_sequence(index, operation);
 }
 
-static const struct gfid *gone(const struct operation *operation)
-{
-    const struct attr *lost =
-        operation->kind == OPERATION_RENAME ? &operation->replaced : &operation->object;
-    return lost->type == OBJECT_FILE && lost->nlink == 0 ? &lost->gfid : NULL;
-}
-
 static int memory_apply(struct store *store, const struct operation *operation, struct slice bulk)
 {
     struct memory_store *memory = memory_of(store);
     struct index *index = memory->base.index;
-    const struct gfid *removed = gone(operation);
+    const struct gfid *removed = operation_removes(operation);
+    const uint32_t clears = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
     int result = 0;
     AUTO_LOCK(&index->mutex);
     PRE(operation->index <= index->position.applied + 1);
@@ -192,6 +263,9 @@ static int memory_apply(struct store *store, const struct operation *operation, 
         result = contents_write(memory, &operation->object.gfid, operation->offset, bulk);
     } else if (operation->kind == OPERATION_SETATTR && operation->mask & ATTR_SIZE) {
         result = contents_truncate(memory, &operation->object.gfid, operation->object.size);
+    } else if (operation->kind == OPERATION_ALLOCATE && operation->how & clears) {
+        result = contents_punch(memory, &operation->object.gfid, operation->offset,
+                                operation->offset + operation->length);
     } else if (removed) {
         result = contents_truncate(memory, removed, 0);
     }
@@ -280,14 +354,6 @@ static void memory_close(struct store *store)
 {
     index_close(index_of(store));
     free(memory_of(store));
-}
-
-/* Every page that was ever written is data. */
-static int memory_seek(struct store *store, const struct gfid *object, uint64_t offset, int whence,
-                       uint64_t *out_offset)
-{
-    (void)store, (void)object, (void)offset, (void)whence, (void)out_offset;
-    return -EOPNOTSUPP;
 }
 
 static const struct store_ops memory_store_ops = {

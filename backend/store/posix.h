@@ -104,12 +104,22 @@ int posix_apply_link(struct posix_store *posix, const struct operation *operatio
 int posix_apply_remove(struct posix_store *posix, const struct operation *operation);
 int posix_apply_rename(struct posix_store *posix, const struct operation *operation);
 
+/* posix_io.c: make a file at least this long. */
+int posix_extend(int fd, uint64_t end);
+/* Why an object cannot be read that has no descriptor. */
+int posix_explain_missing(struct posix_store *posix, const struct gfid *gfid);
+
 /* posix_space.c */
 int posix_apply_allocate(struct posix_store *posix, const struct operation *operation);
 /* posix_xattr.c: bring all extended attributes and ACLs of an object that the operation may have
  * changed to the tree. */
 int posix_apply_xattr(struct posix_store *posix, const struct operation *operation);
-/* posix_orphan.c */
+/* posix_orphan.c: take what loses its last name to the orphans, unless that is done; and give one
+ * its first name. */
+int posix_orphan_take(struct posix_store *posix, int parent_fd, const char *name,
+                      const struct gfid *gfid);
+int posix_orphan_name(struct posix_store *posix, const struct gfid *gfid, int parent_fd,
+                      const char *name, uint64_t index);
 int posix_apply_forget(struct posix_store *posix, const struct operation *operation);
 
 /* posix_apply.c */
@@ -117,8 +127,6 @@ int posix_apply(struct store *store, const struct operation *operation, struct s
 int posix_sequence(struct store *store, const struct operation *operation, struct slice record);
 /* Commit the index with the positions as they are; its mutex is held. */
 int posix_commit_index(struct posix_store *posix, bool durable);
-/* The object that the operation takes from the volume, or NULL. */
-const struct gfid *operation_removes(const struct operation *operation);
 
 /* posix_replay.c: bring index and tree to the end of the log. */
 int posix_replay(struct posix_store *posix, bool same_boot, char *out_error, size_t size);

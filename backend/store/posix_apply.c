@@ -3,12 +3,13 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <linux/falloc.h>
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
 #include "backend/store/posix.h"
 
-/* What an operation besides a write may take from the disk. */
+/* What an operation may take from the disk besides a file's bytes. */
 #define OPERATION_COST 4096
 
 int posix_fail(struct posix_store *posix, int result)
@@ -48,21 +49,12 @@ int posix_sequence(struct store *store, const struct operation *operation, struc
             result = posix_commit_index(posix, false);
         }
     }
-    atomic_fetch_add_explicit(&posix->taken, operation->count + OPERATION_COST,
-                              memory_order_relaxed);
+    uint64_t taken = operation->count + OPERATION_COST;
+    if (operation->kind == OPERATION_ALLOCATE && !(operation->how & FALLOC_FL_PUNCH_HOLE)) {
+        taken += operation->length;
+    }
+    atomic_fetch_add_explicit(&posix->taken, taken, memory_order_relaxed);
     return result ? posix_fail(posix, result) : 0;
-}
-
-const struct gfid *operation_removes(const struct operation *operation)
-{
-    if (operation->kind == OPERATION_REMOVE && operation->object.nlink == 0) {
-        return &operation->object.gfid;
-    }
-    if (operation->kind == OPERATION_RENAME && operation->replaced.type != OBJECT_NONE &&
-        operation->replaced.nlink == 0) {
-        return &operation->replaced.gfid;
-    }
-    return NULL;
 }
 
 /* Keep the handle of a new object where it outlives the process, and where it is looked for. */
@@ -151,6 +143,8 @@ static int apply_again(struct posix_store *posix, const struct operation *operat
         result = posix_apply_write(posix, &bytes_only, bulk);
     } else if (operation->kind == OPERATION_SETATTR && bytes_only.mask) {
         result = posix_apply_setattr(posix, &bytes_only);
+    } else if (operation->kind == OPERATION_ALLOCATE) {
+        result = posix_apply_allocate(posix, &bytes_only);
     }
     return result == -ENOENT ? 0 : result; /* removed later on */
 }

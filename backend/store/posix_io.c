@@ -35,8 +35,7 @@ static int read_in_memory(int fd, uint64_t offset, uint32_t count, uint8_t *buff
     return 0;
 }
 
-/* Why an object cannot be read that has no descriptor. */
-static int explain_missing(struct posix_store *posix, const struct gfid *gfid)
+int posix_explain_missing(struct posix_store *posix, const struct gfid *gfid)
 {
     struct attr attr;
     int result = indexed_getattr(&posix->base.store, gfid, &attr);
@@ -53,7 +52,7 @@ int posix_read(struct store *store, const struct gfid *gfid, uint64_t offset, ui
         result = posix_open_object(posix, gfid, &object);
     }
     if (result) {
-        return result == -ENOENT ? explain_missing(posix, gfid) : result;
+        return result == -ENOENT ? posix_explain_missing(posix, gfid) : result;
     }
     size_t got = 0;
     if (object->type != OBJECT_FILE) {
@@ -85,7 +84,8 @@ int posix_sync(struct store *store, const struct gfid *gfid)
         struct open_object *object;
         result = posix_open_object(posix, gfid, &object);
         if (result) {
-            return result == -ENOENT ? explain_missing(posix, gfid) : posix_fail(posix, result);
+            return result == -ENOENT ? posix_explain_missing(posix, gfid)
+                                     : posix_fail(posix, result);
         }
         if (object->type == OBJECT_FILE) {
             result = durable_data(object->fd);
@@ -98,9 +98,7 @@ int posix_sync(struct store *store, const struct gfid *gfid)
     return result ? posix_fail(posix, result) : 0;
 }
 
-/* The process died before it wrote bytes that are only in another member's memory: at least the
- * size becomes what was decided. */
-static int extend(int fd, uint64_t end)
+int posix_extend(int fd, uint64_t end)
 {
     struct stat status;
     if (fstat(fd, &status)) {
@@ -131,7 +129,9 @@ int posix_apply_write(struct posix_store *posix, const struct operation *operati
         return result;
     }
     if (bulk.size == 0) {
-        result = extend(object->fd, operation->offset + operation->count);
+        /* The process died before it wrote bytes that are only in another member's memory: at least
+         * the size becomes what was decided. */
+        result = posix_extend(object->fd, operation->offset + operation->count);
     } else {
         result = write_all_at(object->fd, bulk.data, bulk.size, operation->offset);
         write_behind(object->fd, operation->offset, operation->offset + bulk.size);

@@ -142,14 +142,13 @@ static int make_or_find(struct posix_store *posix, int parent_fd, const char *na
     return result ? result : make_node(parent_fd, name, operation, out_fd);
 }
 
-static int make_in(struct posix_store *posix, int parent_fd, const struct operation *operation,
-                   struct handle_record *out_handle)
+static int make_in(struct posix_store *posix, int parent_fd, const char *name,
+                   const struct operation *operation, struct handle_record *out_handle)
 {
     const struct attr *attr = &operation->object;
-    struct name_text name = name_text(operation->name);
     AUTO_CLOSE int fd = -1;
     bool again;
-    int result = make_or_find(posix, parent_fd, name.text, operation, &fd, &again);
+    int result = make_or_find(posix, parent_fd, name, operation, &fd, &again);
     if (!result) {
         result = set_gfid(fd, operation);
     }
@@ -174,11 +173,15 @@ int posix_apply_make(struct posix_store *posix, const struct operation *operatio
                      struct handle_record *out_handle)
 {
     struct open_object *parent;
+    if (operation->flags & OPERATION_KEEPS) {
+        struct gfid_name orphan = gfid_name(&operation->object.gfid);
+        return make_in(posix, posix->orphans_fd, orphan.text, operation, out_handle);
+    }
     int result = posix_open_object(posix, &operation->parent.gfid, &parent);
     if (result) {
         return result;
     }
-    result = make_in(posix, parent->fd, operation, out_handle);
+    result = make_in(posix, parent->fd, name_text(operation->name).text, operation, out_handle);
     fd_cache_put(posix->objects, parent);
     return result;
 }
@@ -187,17 +190,19 @@ static int link_in(struct posix_store *posix, int parent_fd, int fd,
                    const struct operation *operation)
 {
     struct name_text name = name_text(operation->name);
-    int result = linkat(fd, "", parent_fd, name.text, AT_EMPTY_PATH) ? -errno : 0;
-    if (result == -EEXIST) {
-        int found;
-        result = open_made(parent_fd, name.text, &operation->object, &found);
-        if (!result) {
-            (void)close(found); /* it was only looked at */
-        } else {
-            result = posix_move_aside(posix, parent_fd, name.text, operation->index);
-            if (!result && linkat(fd, "", parent_fd, name.text, AT_EMPTY_PATH)) {
-                result = -errno;
-            }
+    const struct gfid *gfid = &operation->object.gfid;
+    int result;
+    if (operation->object.nlink == 1) { /* its first */
+        result = posix_orphan_name(posix, gfid, parent_fd, name.text, operation->index);
+    } else {
+        result = linkat(fd, "", parent_fd, name.text, AT_EMPTY_PATH) ? -errno : 0;
+    }
+    if (result == -EEXIST && posix_is_at(parent_fd, name.text, gfid)) {
+        result = 0; /* done before */
+    } else if (result == -EEXIST) {
+        result = posix_move_aside(posix, parent_fd, name.text, operation->index);
+        if (!result && linkat(fd, "", parent_fd, name.text, AT_EMPTY_PATH)) {
+            result = -errno;
         }
     }
     return result ? result : posix_order_set(parent_fd, operation->cookie, operation->name);

@@ -32,22 +32,15 @@ int posix_apply_remove(struct posix_store *posix, const struct operation *operat
         return result;
     }
     struct name_text name = name_text(operation->name);
-    result = remove_name(posix, parent->fd, name.text, operation->object.type == OBJECT_DIRECTORY,
-                         operation->index);
+    const struct gfid *orphan = operation_orphans(operation);
+    bool directory = operation->object.type == OBJECT_DIRECTORY;
+    result = orphan ? posix_orphan_take(posix, parent->fd, name.text, orphan)
+                    : remove_name(posix, parent->fd, name.text, directory, operation->index);
     if (!result) {
         result = posix_order_remove(parent->fd, operation->cookie);
     }
     fd_cache_put(posix->objects, parent);
     return result;
-}
-
-/* Is it done already: does the new name stand for the object? */
-static bool is_renamed(int parent_fd, const char *name, const struct attr *attr)
-{
-    AUTO_CLOSE int fd = -1;
-    struct gfid gfid;
-    return posix_open_name(parent_fd, name, attr->type, &fd) == 0 &&
-           node_gfid(fd, attr->type, &gfid) == 0 && gfid_equal(&gfid, &attr->gfid);
 }
 
 static int rename_in(struct posix_store *posix, int from_fd, int to_fd,
@@ -56,10 +49,15 @@ static int rename_in(struct posix_store *posix, int from_fd, int to_fd,
     struct name_text from = name_text(operation->name);
     struct name_text to = name_text(operation->name2);
     /* Where the volume has nothing, nothing may be overwritten either. */
-    bool replaces = operation->replaced.type != OBJECT_NONE;
+    const struct gfid *orphan = operation_orphans(operation);
+    bool replaces = operation->replaced.type != OBJECT_NONE && !orphan;
     unsigned int flags = replaces ? 0 : RENAME_NOREPLACE;
-    int result = renameat2(from_fd, from.text, to_fd, to.text, flags) ? -errno : 0;
-    if (result == -ENOENT && is_renamed(to_fd, to.text, &operation->object)) {
+    int result = orphan ? posix_orphan_take(posix, to_fd, to.text, orphan) : 0;
+    if (!result && renameat2(from_fd, from.text, to_fd, to.text, flags)) {
+        result = -errno;
+    }
+    /* Is it done already: does the new name stand for the object? */
+    if (result == -ENOENT && posix_is_at(to_fd, to.text, &operation->object.gfid)) {
         result = 0;
     }
     if (result == -EEXIST || result == -ENOTEMPTY) {
@@ -74,6 +72,18 @@ static int rename_in(struct posix_store *posix, int from_fd, int to_fd,
     return result ? result : posix_order_set(to_fd, operation->cookie2, operation->name2);
 }
 
+/* Which state the tree is in, the objects tell. Both names stay, and so does what is kept of their
+ * cookies. */
+static int exchange_in(int from_fd, int to_fd, const struct operation *operation)
+{
+    struct name_text from = name_text(operation->name);
+    struct name_text to = name_text(operation->name2);
+    if (posix_is_at(to_fd, to.text, &operation->object.gfid)) {
+        return 0;
+    }
+    return renameat2(from_fd, from.text, to_fd, to.text, RENAME_EXCHANGE) ? -errno : 0;
+}
+
 int posix_apply_rename(struct posix_store *posix, const struct operation *operation)
 {
     bool crosses = operation->parent2.type != OBJECT_NONE;
@@ -86,7 +96,9 @@ int posix_apply_rename(struct posix_store *posix, const struct operation *operat
     result =
         posix_open_object(posix, crosses ? &operation->parent2.gfid : &operation->parent.gfid, &to);
     if (!result) {
-        result = rename_in(posix, from->fd, to->fd, operation);
+        result = operation->rename_flags & RENAME_EXCHANGE
+                     ? exchange_in(from->fd, to->fd, operation)
+                     : rename_in(posix, from->fd, to->fd, operation);
         fd_cache_put(posix->objects, to);
     }
     fd_cache_put(posix->objects, from);

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <stdio.h>
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 #include "backend/store/index.h"
@@ -35,11 +36,48 @@ static int enter(struct index *index, const struct attr *parent, uint64_t cookie
             .cookie = cookie, .gfid = child->gfid, .type = child->type, .name = name});
 }
 
-/* An object lost a name. */
-static int lose(struct index *index, const struct attr *object)
+/* What the operation takes a name from, if any. */
+static const struct attr *operation_unnames(const struct operation *operation)
 {
-    return object->nlink == 0 ? index_object_remove(index, &object->gfid)
-                              : update(index, object, 0);
+    switch (operation->kind) {
+    case OPERATION_REMOVE:
+        return &operation->object;
+    case OPERATION_RENAME:
+        return operation->replaced.type == OBJECT_NONE ? NULL : &operation->replaced;
+    default:
+        return NULL;
+    }
+}
+
+const struct gfid *operation_removes(const struct operation *operation)
+{
+    if (operation->kind == OPERATION_FORGET) {
+        return &operation->object.gfid;
+    }
+    const struct attr *attr = operation_unnames(operation);
+    bool goes = attr && attr->nlink == 0 && !(operation->flags & OPERATION_KEEPS);
+    return goes ? &attr->gfid : NULL;
+}
+
+const struct gfid *operation_orphans(const struct operation *operation)
+{
+    const struct attr *attr = operation_unnames(operation);
+    bool stays = attr && attr->nlink == 0 && operation->flags & OPERATION_KEEPS;
+    return stays ? &attr->gfid : NULL;
+}
+
+/* An object lost a name. */
+static int lose(struct index *index, const struct operation *operation, const struct attr *object)
+{
+    if (operation_removes(operation)) {
+        return index_object_remove(index, &object->gfid);
+    }
+    int result = update(index, object, 0);
+    if (!result && operation_orphans(operation)) {
+        const struct orphan_record orphan = {.keeper = operation->id.client};
+        result = index_orphan_put(index, &object->gfid, &orphan);
+    }
+    return result;
 }
 
 static int sequence_make(struct index *index, const struct operation *operation)
@@ -58,6 +96,11 @@ static int sequence_make(struct index *index, const struct operation *operation)
     if (!result && operation->object.type == OBJECT_SYMLINK) {
         result = index->kv->ops->put(index->kv, KV_TARGETS, key, operation->target);
     }
+    if (!result && operation->flags & OPERATION_KEEPS) {
+        const struct orphan_record orphan = {.keeper = operation->id.client,
+                                             .linkable = !operation->create_exclusive};
+        return index_orphan_put(index, &operation->object.gfid, &orphan);
+    }
     if (!result) {
         result = enter(index, &operation->parent, operation->cookie, operation->name,
                        &operation->object);
@@ -69,6 +112,9 @@ static int sequence_link(struct index *index, const struct operation *operation)
 {
     int result =
         enter(index, &operation->parent, operation->cookie, operation->name, &operation->object);
+    if (!result && operation->object.nlink == 1) { /* the first one of what had none */
+        result = index_orphan_remove(index, &operation->object.gfid);
+    }
     if (!result) {
         result = update(index, &operation->object, 0);
     }
@@ -79,7 +125,7 @@ static int sequence_remove(struct index *index, const struct operation *operatio
 {
     int result = index_name_remove(index, &operation->parent.gfid, operation->cookie);
     if (!result) {
-        result = lose(index, &operation->object);
+        result = lose(index, operation, &operation->object);
     }
     return result ? result : update(index, &operation->parent, -1);
 }
@@ -91,7 +137,7 @@ static int sequence_rename(struct index *index, const struct operation *operatio
     const struct attr *target = crosses ? &operation->parent2 : &operation->parent;
     int result = index_name_remove(index, &operation->parent.gfid, operation->cookie);
     if (!result && replaces) {
-        result = lose(index, &operation->replaced);
+        result = lose(index, operation, &operation->replaced);
     }
     if (!result) {
         result = enter(index, target, operation->cookie2, operation->name2, &operation->object);
@@ -105,6 +151,34 @@ static int sequence_rename(struct index *index, const struct operation *operatio
     return result ? result : update(index, &operation->parent, crosses || replaces ? -1 : 0);
 }
 
+/* Two objects take each other's places: entries keep their cookies. */
+static int sequence_exchange(struct index *index, const struct operation *operation)
+{
+    bool crosses = operation->parent2.type != OBJECT_NONE;
+    const struct attr *target = crosses ? &operation->parent2 : &operation->parent;
+    int result =
+        enter(index, &operation->parent, operation->cookie, operation->name, &operation->replaced);
+    if (!result) {
+        result = enter(index, target, operation->cookie2, operation->name2, &operation->object);
+    }
+    if (!result) {
+        result = update(index, &operation->object, 0);
+    }
+    if (!result) {
+        result = update(index, &operation->replaced, 0);
+    }
+    if (!result && crosses) {
+        result = update(index, &operation->parent2, 0);
+    }
+    return result ? result : update(index, &operation->parent, 0);
+}
+
+static int sequence_forget(struct index *index, const struct operation *operation)
+{
+    int result = index_orphan_remove(index, &operation->object.gfid);
+    return result ? result : index_object_remove(index, &operation->object.gfid);
+}
+
 int index_sequence(struct index *index, const struct operation *operation)
 {
     PRE(operation->index == index->position.sequenced + 1);
@@ -112,6 +186,7 @@ int index_sequence(struct index *index, const struct operation *operation)
     switch (operation->kind) {
     case OPERATION_WRITE:
     case OPERATION_SETATTR:
+    case OPERATION_ALLOCATE:
         result = update(index, &operation->object, 0);
         break;
     case OPERATION_MAKE:
@@ -124,7 +199,11 @@ int index_sequence(struct index *index, const struct operation *operation)
         result = sequence_remove(index, operation);
         break;
     case OPERATION_RENAME:
-        result = sequence_rename(index, operation);
+        result = operation->rename_flags & RENAME_EXCHANGE ? sequence_exchange(index, operation)
+                                                           : sequence_rename(index, operation);
+        break;
+    case OPERATION_FORGET:
+        result = sequence_forget(index, operation);
         break;
     default:
         result = -E_BAD_MESSAGE;

@@ -275,7 +275,7 @@ static void names_follow_the_rules(void)
     end();
 }
 
-static void links_and_exchanges_have_limits(void)
+static void links_have_limits(void)
 {
     begin();
     struct gfid file = make_as(0, GFID_ROOT, "file", OBJECT_FILE, 0644);
@@ -287,9 +287,6 @@ static void links_and_exchanges_have_limits(void)
     CU_ASSERT_EQUAL(operation.object.nlink, LINKS_MAX);
     CU_ASSERT_EQUAL(wish_as(0, wish_link(file, open_to_all, "more")), -EMLINK);
     CU_ASSERT_EQUAL(wish_as(0, wish_link(open_to_all, GFID_ROOT, "directory")), -EPERM);
-    struct mutation exchange = wish_rename(GFID_ROOT, "file", open_to_all, "l1");
-    exchange.rename_flags = RENAME_EXCHANGE;
-    CU_ASSERT_EQUAL(wish_as(0, exchange), -EINVAL);
     end();
 }
 
@@ -304,7 +301,7 @@ int main(void)
     CU_ADD_TEST(suite, times_rise);
     CU_ADD_TEST(suite, sizes_and_space_have_limits);
     CU_ADD_TEST(suite, names_follow_the_rules);
-    CU_ADD_TEST(suite, links_and_exchanges_have_limits);
+    CU_ADD_TEST(suite, links_have_limits);
     CU_basic_run_tests();
     unsigned int failures = CU_get_number_of_failures();
     CU_cleanup_registry();
