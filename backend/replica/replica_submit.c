@@ -5,6 +5,7 @@
  */
 #include "backend/replica/replica_driver.h"
 
+#include <linux/falloc.h>
 #include <stddef.h>
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
@@ -214,7 +215,32 @@ static int encode_record(struct pending *pending)
     }
     INVARIANT(rc == 0);
     pending->record = slice_of(room, size);
+    const struct operation *operation = &pending->operation;
+    if (operation->kind == OPERATION_SETXATTR || operation->acl.size > 0 ||
+        operation->default_acl.size > 0) {
+        /* ACLs that were worked out are the store's, until it decides again; here they stay. */
+        rc = operation_decode(pending->record, &pending->operation);
+        INVARIANT(rc == 0);
+    }
     return 0;
+}
+
+/* What was reserved at once may be more than is kept back for what comes before the next look at
+ * the disks, so that it is taken off here. */
+static void take_space(struct replica_driver *driver, const struct operation *operation)
+{
+    if (operation->kind != OPERATION_ALLOCATE || operation->how & FALLOC_FL_PUNCH_HOLE) {
+        return;
+    }
+    uint64_t bytes_free = atomic_load(&driver->bytes_free);
+    atomic_store(&driver->bytes_free,
+                 bytes_free > operation->length ? bytes_free - operation->length : 0);
+    for (uint32_t i = 0; i < SET_MEMBERS_MAX; i++) {
+        uint64_t *peer_free = &driver->peers[i].bytes_free;
+        if (*peer_free != UINT64_MAX) {
+            *peer_free = *peer_free > operation->length ? *peer_free - operation->length : 0;
+        }
+    }
 }
 
 /*
@@ -285,6 +311,7 @@ static bool submit_locked(struct replica_driver *driver, const struct mutation *
         pending_recycle(&driver->ring, unused);
         return refuse_locked(ticket, rc);
     }
+    take_space(driver, operation);
     pending->bulk = bulk;
     ticket->waiter.wake = wake_committed;
     pending_wait(pending, &ticket->waiter);

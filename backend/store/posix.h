@@ -37,8 +37,9 @@ struct posix_store {
     struct gfid flushed_last;         /* where the next batch goes on; guarded by it */
 
     pthread_mutex_t space_mutex;
-    struct statfs_info space;   /* guarded by space_mutex */
-    atomic_uint_fast64_t taken; /* bytes that operations took since */
+    struct statfs_info space;      /* guarded by space_mutex */
+    atomic_uint_fast64_t taken;    /* bytes that operations took since */
+    atomic_uint_fast64_t reserved; /* bytes that sequenced ones are about to take in one go */
 };
 
 static inline struct posix_store *posix_of(struct store *store)

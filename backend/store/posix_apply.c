@@ -33,6 +33,14 @@ int posix_commit_index(struct posix_store *posix, bool durable)
     return result;
 }
 
+/* What it takes however large it is, whereas writes fit in what is kept back of the disk while
+ * nobody looks: it counts from when it is decided, and until the disk shows it. */
+static uint64_t reserves(const struct operation *operation)
+{
+    bool takes = operation->kind == OPERATION_ALLOCATE && !(operation->how & FALLOC_FL_PUNCH_HOLE);
+    return takes ? operation->length : 0;
+}
+
 int posix_sequence(struct store *store, const struct operation *operation, struct slice record)
 {
     struct posix_store *posix = posix_of(store);
@@ -49,11 +57,9 @@ int posix_sequence(struct store *store, const struct operation *operation, struc
             result = posix_commit_index(posix, false);
         }
     }
-    uint64_t taken = operation->count + OPERATION_COST;
-    if (operation->kind == OPERATION_ALLOCATE && !(operation->how & FALLOC_FL_PUNCH_HOLE)) {
-        taken += operation->length;
-    }
-    atomic_fetch_add_explicit(&posix->taken, taken, memory_order_relaxed);
+    atomic_fetch_add_explicit(&posix->taken, operation->count + OPERATION_COST,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&posix->reserved, reserves(operation), memory_order_relaxed);
     return result ? posix_fail(posix, result) : 0;
 }
 
@@ -96,6 +102,11 @@ static int note_applied(struct posix_store *posix, const struct operation *opera
     }
     if (!result && removed) {
         fd_cache_forget(posix->objects, removed);
+    }
+    uint64_t reserved = reserves(operation);
+    if (reserved > 0) {
+        atomic_fetch_add_explicit(&posix->taken, reserved, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&posix->reserved, reserved, memory_order_relaxed);
     }
     return result;
 }

@@ -40,7 +40,8 @@ int posix_measure_space(struct posix_store *posix)
 int posix_statfs(struct store *store, struct statfs_info *out_info)
 {
     struct posix_store *posix = posix_of(store);
-    uint64_t taken = atomic_load_explicit(&posix->taken, memory_order_relaxed);
+    uint64_t taken = atomic_load_explicit(&posix->taken, memory_order_relaxed) +
+                     atomic_load_explicit(&posix->reserved, memory_order_relaxed);
     AUTO_LOCK(&posix->space_mutex);
     *out_info = posix->space;
     out_info->bytes_free = less(out_info->bytes_free, taken);

@@ -217,6 +217,7 @@ static int begin(struct posix_store *posix)
         AUTO_LOCK(&posix->base.index->mutex);
         result = posix_commit_index(posix, false);
     }
+    atomic_store(&posix->reserved, 0); /* a replay applies what another process had counted */
     return result ? result : posix_measure_space(posix);
 }
 
