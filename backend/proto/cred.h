@@ -27,6 +27,17 @@ struct cred {
     uint32_t groups[CRED_GROUPS_MAX];
 };
 
+/* Is the caller a member of the group? */
+static inline bool cred_has_group(const struct cred *cred, uint32_t gid)
+{
+    for (uint32_t i = 0; i < cred->group_count && i < CRED_GROUPS_MAX; i++) {
+        if (cred->groups[i] == gid) {
+            return true;
+        }
+    }
+    return cred->gid == gid;
+}
+
 enum op_id_kind {
     OP_ID_NONE = 0,    /* not remembered: reads */
     OP_ID_SESSION = 1, /* client, slot, sequence: a slot's sequence rises by one per operation */
