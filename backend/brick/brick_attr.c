@@ -48,7 +48,8 @@ void brick_setattr(struct rpc_call *call, void *context)
 }
 
 /* The three bits of a mode as the six rights of RFC 1813 section 3.3.4, in one table. */
-static uint32_t rights_of(const struct cred *cred, const struct attr *attr)
+static int rights_of(struct store *store, const struct cred *cred, const struct attr *attr,
+                     uint32_t *out_rights)
 {
     static const struct {
         uint32_t bit, of_directory, of_other;
@@ -57,13 +58,15 @@ static uint32_t rights_of(const struct cred *cred, const struct attr *attr)
         {ACCESS_WRITE, RIGHT_MODIFY | RIGHT_EXTEND | RIGHT_DELETE, RIGHT_MODIFY | RIGHT_EXTEND},
         {ACCESS_EXECUTE, RIGHT_LOOKUP, RIGHT_EXECUTE},
     };
-    uint32_t bits = access_rights(cred, attr), rights = 0;
+    uint32_t bits = 0, rights = 0;
+    int rc = store_rights(store, attr, cred, &bits);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (bits & table[i].bit) {
             rights |= attr->type == OBJECT_DIRECTORY ? table[i].of_directory : table[i].of_other;
         }
     }
-    return rights;
+    *out_rights = rights;
+    return rc;
 }
 
 void brick_access(struct rpc_call *call, void *context)
@@ -77,7 +80,8 @@ void brick_access(struct rpc_call *call, void *context)
     struct reply *reply = &request->reply;
     reply->status = store_getattr(request->brick->store, &args.object, &reply->object);
     if (reply->status == 0) {
-        reply->count = rights_of(&args.cred, &reply->object) & args.rights;
+        reply->status = rights_of(request->brick->store, &args.cred, &reply->object, &reply->count);
+        reply->count &= args.rights;
     }
     brick_send_committed(request, replica_depends(request->brick->driver,
                                                   replica_key_object(&args.object)));

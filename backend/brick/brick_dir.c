@@ -53,7 +53,11 @@ static int gather(struct brick_request *request, uint8_t *buffer)
     if (rc == 0 && reply->object.type != OBJECT_DIRECTORY) {
         rc = -ENOTDIR;
     }
-    if (rc == 0 && !access_allows(&request->cred, &reply->object, ACCESS_READ)) {
+    uint32_t rights = 0;
+    if (rc == 0) {
+        rc = store_rights(store, &reply->object, &request->cred, &rights);
+    }
+    if (rc == 0 && !(rights & ACCESS_READ)) {
         rc = -EACCES;
     }
     if (rc == 0) {

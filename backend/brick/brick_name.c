@@ -39,9 +39,13 @@ static int look_up(struct brick_request *request, const brick_name_args *args, s
     } else {
         rc = store_lookup(store, &args->parent, name, &reply->object, &reply->parent);
     }
-    if ((rc == 0 || rc == -ENOENT) && !access_allows(&args->cred, &reply->parent, ACCESS_EXECUTE)) {
-        reply->object.type = OBJECT_NONE;
-        return -EACCES;
+    if (rc == 0 || rc == -ENOENT) {
+        uint32_t rights = 0;
+        int refused = store_rights(store, &reply->parent, &args->cred, &rights);
+        if (refused < 0 || !(rights & ACCESS_EXECUTE)) {
+            reply->object.type = OBJECT_NONE;
+            return refused < 0 ? refused : -EACCES;
+        }
     }
     return rc;
 }

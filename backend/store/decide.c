@@ -5,10 +5,10 @@
  */
 #include "backend/store/decide.h"
 
-#include <sys/stat.h>
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
+#include "backend/store/access.h"
 
 #define BLOCK_SIZE UINT64_C(4096)
 /* What an entry adds to its directory's size: as much as it is in ext4 with a name of 24 bytes. */
@@ -57,6 +57,19 @@ int deciding_load_directory(struct deciding *deciding, const struct gfid *gfid,
 {
     int result = deciding_load(deciding, gfid, record, attr, before);
     return !result && record->attr.type != OBJECT_DIRECTORY ? -ENOTDIR : result;
+}
+
+bool deciding_allows(const struct deciding *deciding, const struct attr *attr, uint32_t want)
+{
+    const struct cred *cred = &deciding->mutation->cred;
+    struct slice acl;
+    return cred->flags & CRED_CHECKED || (index_acl_get(deciding->index, attr, &acl) == 0 &&
+                                          access_permits(cred, attr, acl, want));
+}
+
+bool deciding_allows_io(const struct deciding *deciding, const struct attr *attr, uint32_t want)
+{
+    return deciding->mutation->cred.uid == attr->uid || deciding_allows(deciding, attr, want);
 }
 
 int name_check(struct slice name, int if_dots)
@@ -115,22 +128,6 @@ void attr_touch_directory(struct attr *attr, const struct object_record *record,
     attr->used = attr->size;
     attr->nlink += (uint32_t)subdirectories;
     attr_touch(attr, decision, true);
-}
-
-void attr_drop_privilege(struct operation *operation)
-{
-    struct attr *attr = &operation->object;
-    if (attr->type != OBJECT_FILE) {
-        return;
-    }
-    uint32_t drop = S_ISUID;
-    if (attr->mode & S_IXGRP) {
-        drop |= S_ISGID; /* without it the bit once meant mandatory locking */
-    }
-    if (attr->mode & drop) {
-        attr->mode &= ~drop;
-        operation->mask |= ATTR_MODE;
-    }
 }
 
 void attr_resize(struct attr *attr, uint64_t size)

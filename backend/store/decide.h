@@ -46,6 +46,17 @@ int deciding_load_directory(struct deciding *deciding, const struct gfid *gfid,
                             struct object_record *record, struct attr *attr,
                             struct attr_before *before);
 
+/* Has the caller all of want to the object that attr is of, its ACL considered? io: as the owner
+ * may read and write whatever the mode says, since the check belonged to open, which an NFS client
+ * does not send. An ACL that cannot be read allows nothing. */
+bool deciding_allows(const struct deciding *deciding, const struct attr *attr, uint32_t want);
+bool deciding_allows_io(const struct deciding *deciding, const struct attr *attr, uint32_t want);
+
+/* What something new in the directory deciding->parent gets from its default ACL, or, without one,
+ * has taken by the umask: attr's mode and flags, the operation's acl and default_acl.
+ * (decide_xattr.c) Fails: -E_CORRUPT. */
+int deciding_inherit(struct deciding *deciding, struct attr *attr);
+
 /* Are the given times times? Fails: -EINVAL. */
 int check_times(const struct attr_change *change);
 
@@ -57,9 +68,10 @@ void attr_touch(struct attr *attr, const struct decision *decision, bool content
 /* A directory gets or loses entries and subdirectories: its size, times, links. */
 void attr_touch_directory(struct attr *attr, const struct object_record *record, int entries,
                           int subdirectories, const struct decision *decision);
-/* Writing to a file by other than root, or giving it away, takes setuid and setgid from it. Sets
- * ATTR_MODE in the operation's mask if so. */
-void attr_drop_privilege(struct operation *operation);
+/* The object's data change: setuid and setgid go if the caller may not keep them, and
+ * security.capability goes in any case, as in Linux. Sets ATTR_MODE in the operation's mask and
+ * OPERATION_DROPS_CAPABILITY in its flags if so. (decide_attr.c) Fails: -E_CORRUPT. */
+int deciding_drop_privilege(struct deciding *deciding);
 
 /* Bytes of disk that size bytes without holes take, in blocks of 4 KiB. */
 uint64_t blocks_of(uint64_t size);

@@ -37,7 +37,7 @@ int decide_write(struct deciding *deciding)
     if (attr->type != OBJECT_FILE) {
         return attr->type == OBJECT_DIRECTORY ? -EISDIR : -EINVAL;
     }
-    if (!access_allows_io(&mutation->cred, attr, ACCESS_WRITE)) {
+    if (!deciding_allows_io(deciding, attr, ACCESS_WRITE)) {
         return -EACCES;
     }
     uint64_t offset = mutation->append ? attr->size : mutation->offset;
@@ -57,9 +57,6 @@ int decide_write(struct deciding *deciding)
     uint64_t size = end > attr->size ? end : attr->size;
     attr->used = used_after(attr, offset, mutation->count, size);
     attr->size = size;
-    if (mutation->cred.uid != 0) {
-        attr_drop_privilege(operation);
-    }
     attr_touch(attr, deciding->decision, true);
-    return 0;
+    return deciding_drop_privilege(deciding);
 }

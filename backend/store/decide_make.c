@@ -155,7 +155,7 @@ static int load_place(struct deciding *deciding, struct name_record *out_found)
     if (!result) {
         result = name_check(mutation->name, -EEXIST);
     }
-    if (!result && !access_allows(&mutation->cred, &operation->parent, ACCESS_EXECUTE)) {
+    if (!result && !deciding_allows(deciding, &operation->parent, ACCESS_EXECUTE)) {
         result = -EACCES;
     }
     if (result) {
@@ -170,7 +170,7 @@ static int load_place(struct deciding *deciding, struct name_record *out_found)
         slice_equal(mutation->name, slice_text(DISK_DIRECTORY))) {
         return -EPERM; /* the brick's own */
     }
-    if (!access_allows(&mutation->cred, &operation->parent, ACCESS_WRITE)) {
+    if (!deciding_allows(deciding, &operation->parent, ACCESS_WRITE)) {
         return -EACCES;
     }
     if (deciding->decision->bytes_free < ENTRY_COST) {
@@ -198,6 +198,10 @@ static int choose_object(struct deciding *deciding)
         return result;
     }
     choose_rest(&attr, deciding);
+    result = deciding_inherit(deciding, &attr);
+    if (result) {
+        return result;
+    }
     operation->kind = OPERATION_MAKE;
     operation->object = attr;
     if (attr.type == OBJECT_SYMLINK) {
@@ -226,8 +230,7 @@ static int make_unnamed(struct deciding *deciding)
     if (!result && mutation->id.kind != OP_ID_SESSION) {
         result = -EOPNOTSUPP; /* nobody would have it open */
     }
-    if (!result &&
-        !access_allows(&mutation->cred, &operation->parent, ACCESS_WRITE | ACCESS_EXECUTE)) {
+    if (!result && !deciding_allows(deciding, &operation->parent, ACCESS_WRITE | ACCESS_EXECUTE)) {
         result = -EACCES;
     }
     if (!result && deciding->decision->bytes_free < ENTRY_COST) {

@@ -11,13 +11,13 @@
 #include "backend/store/decide.h"
 
 /* May the caller take object's name out of directory? */
-static int check_taking(const struct cred *cred, const struct attr *directory,
+static int check_taking(const struct deciding *deciding, const struct attr *directory,
                         const struct attr *object)
 {
-    if (!access_allows(cred, directory, ACCESS_WRITE | ACCESS_EXECUTE)) {
+    if (!deciding_allows(deciding, directory, ACCESS_WRITE | ACCESS_EXECUTE)) {
         return -EACCES;
     }
-    return access_sticky_allows(cred, directory, object) ? 0 : -EPERM;
+    return access_sticky_allows(&deciding->mutation->cred, directory, object) ? 0 : -EPERM;
 }
 
 /* An object loses a name; a directory with it all that it is. What was a file's last name goes, and
@@ -44,7 +44,7 @@ int decide_remove(struct deciding *deciding)
         bool dotdot = mutation->name.size == 2;
         result = name_check(mutation->name, !rmdir ? -EISDIR : dotdot ? -ENOTEMPTY : -EINVAL);
     }
-    if (!result && !access_allows(&mutation->cred, &operation->parent, ACCESS_EXECUTE)) {
+    if (!result && !deciding_allows(deciding, &operation->parent, ACCESS_EXECUTE)) {
         result = -EACCES;
     }
     struct name_record found;
@@ -57,7 +57,7 @@ int decide_remove(struct deciding *deciding)
                                &operation->object_before);
     }
     if (!result) {
-        result = check_taking(&mutation->cred, &operation->parent, &operation->object);
+        result = check_taking(deciding, &operation->parent, &operation->object);
     }
     if (result) {
         return result;
@@ -148,8 +148,8 @@ static int load_directories(struct deciding *deciding, const struct attr **out_t
         mutation->rename_flags != RENAME_EXCHANGE) {
         result = -EINVAL; /* both, or a whiteout, which is for file systems below overlayfs */
     }
-    if (!result && (!access_allows(&mutation->cred, &operation->parent, ACCESS_EXECUTE) ||
-                    !access_allows(&mutation->cred, *out_target, ACCESS_EXECUTE))) {
+    if (!result && (!deciding_allows(deciding, &operation->parent, ACCESS_EXECUTE) ||
+                    !deciding_allows(deciding, *out_target, ACCESS_EXECUTE))) {
         result = -EACCES;
     }
     return result;
@@ -192,9 +192,9 @@ static int load_replaced(struct deciding *deciding)
 }
 
 /* A directory that moves gets another "..", which is a change of itself. */
-static bool may_move(const struct cred *cred, const struct attr *attr)
+static bool may_move(const struct deciding *deciding, const struct attr *attr)
 {
-    return attr->type != OBJECT_DIRECTORY || access_allows(cred, attr, ACCESS_WRITE);
+    return attr->type != OBJECT_DIRECTORY || deciding_allows(deciding, attr, ACCESS_WRITE);
 }
 
 /* Permissions and types, in the kernel's order. */
@@ -203,18 +203,18 @@ static int check_rename(const struct deciding *deciding, const struct attr *targ
     const struct mutation *mutation = deciding->mutation;
     const struct operation *operation = deciding->operation;
     bool exchange = mutation->rename_flags & RENAME_EXCHANGE;
-    int result = check_taking(&mutation->cred, &operation->parent, &operation->object);
+    int result = check_taking(deciding, &operation->parent, &operation->object);
     if (!result && operation->replaced.type != OBJECT_NONE) {
-        result = check_taking(&mutation->cred, target, &operation->replaced);
+        result = check_taking(deciding, target, &operation->replaced);
         if (!result && !exchange) {
             result = check_types(deciding);
         }
-    } else if (!result && !access_allows(&mutation->cred, target, ACCESS_WRITE)) {
+    } else if (!result && !deciding_allows(deciding, target, ACCESS_WRITE)) {
         result = -EACCES;
     }
     if (!result && target != &operation->parent &&
-        (!may_move(&mutation->cred, &operation->object) ||
-         (exchange && !may_move(&mutation->cred, &operation->replaced)))) {
+        (!may_move(deciding, &operation->object) ||
+         (exchange && !may_move(deciding, &operation->replaced)))) {
         result = -EACCES;
     }
     if (!result && gfid_is_root(&mutation->parent2) &&

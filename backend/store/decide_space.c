@@ -68,7 +68,7 @@ static int check_range(const struct deciding *deciding)
     if (!is_known(mutation->space_flags)) {
         return -EOPNOTSUPP;
     }
-    if (!access_allows_io(&mutation->cred, attr, ACCESS_WRITE)) {
+    if (!deciding_allows_io(deciding, attr, ACCESS_WRITE)) {
         return -EACCES;
     }
     if (attr->type != OBJECT_FILE) {
@@ -105,9 +105,6 @@ int decide_allocate(struct deciding *deciding)
     if (!(mutation->space_flags & FALLOC_FL_KEEP_SIZE) && end > attr->size) {
         attr->size = end;
     }
-    if (mutation->cred.uid != 0) {
-        attr_drop_privilege(operation);
-    }
     attr_touch(attr, deciding->decision, true);
-    return 0;
+    return deciding_drop_privilege(deciding);
 }

@@ -146,6 +146,9 @@ int index_object_remove(struct index *index, const struct gfid *gfid)
     if (!result && record.attr.type == OBJECT_SYMLINK) {
         result = remove_if_there(index, KV_TARGETS, gfid);
     }
+    if (!result && record.attr.flags) {
+        result = remove_if_there(index, KV_XATTRS, gfid);
+    }
     return result ? result : index->kv->ops->remove(index->kv, KV_OBJECTS, gfid_key(gfid));
 }
 

@@ -34,6 +34,9 @@ struct index {
     uint32_t uncommitted;           /* operations since the last commit */
     struct store_position stored;   /* as of the last commit */
     bool changed;                   /* anything but positions since then */
+    /* ACLs that deciding worked out, good until the next decision. */
+    uint8_t acl[ACL_SIZE_MAX];
+    uint8_t default_acl[ACL_SIZE_MAX];
 };
 
 struct object_record {
@@ -71,7 +74,8 @@ void index_close(struct index *index);
 int index_object_get(struct index *index, const struct gfid *gfid,
                      struct object_record *out_record);
 int index_object_put(struct index *index, const struct object_record *record);
-/* Forget the object, its symlink target, and that it was to be flushed; not its handle. */
+/* Forget the object, its symlink target and extended attributes, and that it was to be flushed; not
+ * its handle. */
 int index_object_remove(struct index *index, const struct gfid *gfid);
 
 /* Fails: -ENOENT. */
@@ -89,6 +93,14 @@ int index_name_next(struct index *index, const struct gfid *parent, uint64_t coo
 
 /* Fails: -ENOENT. The target is good until the index's next change. */
 int index_target_get(struct index *index, const struct gfid *gfid, struct slice *out_target);
+
+/* All extended attributes of an object (proto/xattr.h), good until the index's next change; none:
+ * size 0. */
+int index_xattrs_get(struct index *index, const struct gfid *gfid, struct slice *out_record);
+/* The access ACL of the object that attr is of; none: size 0. Fails: -E_CORRUPT. */
+int index_acl_get(struct index *index, const struct attr *attr, struct slice *out_acl);
+/* What the operation does to extended attributes, whose flags are in its attributes already. */
+int index_xattr_sequence(struct index *index, const struct operation *operation);
 
 /* Fails: -ENOENT. */
 int index_handle_get(struct index *index, const struct gfid *gfid,

@@ -187,6 +187,8 @@ int index_sequence(struct index *index, const struct operation *operation)
     case OPERATION_WRITE:
     case OPERATION_SETATTR:
     case OPERATION_ALLOCATE:
+    case OPERATION_SETXATTR:
+    case OPERATION_REMOVEXATTR:
         result = update(index, &operation->object, 0);
         break;
     case OPERATION_MAKE:
@@ -207,6 +209,9 @@ int index_sequence(struct index *index, const struct operation *operation)
         break;
     default:
         result = -E_BAD_MESSAGE;
+    }
+    if (!result) {
+        result = index_xattr_sequence(index, operation);
     }
     if (result == -ENOENT || result == -ESTALE) {
         result = -E_CORRUPT; /* the index is not in the state that was decided on */

@@ -246,7 +246,8 @@ int store_statfs(struct store *store, struct statfs_info *out_info);
 
 /*
  * Decide the outcome of a wish against the sequenced state (operations not yet committed count).
- * Reads only. On success out_operation is complete; its slices are the mutation's.
+ * Reads only. On success out_operation is complete; its slices are the mutation's, but those of
+ * ACLs the store's, good until it decides again.
  * On failure out_operation->parent, parent2 and object hold the attributes as they are, where known
  * (type OBJECT_NONE: not), for the answer.
  * An exclusive MAKE that finds its own verifier, and an unchecked one that finds a file, decide to
