@@ -26,24 +26,6 @@ static void offset_after_write(struct place *place)
     EQUAL(MUST(lseek(fd, 0, SEEK_CUR)), 5);
 }
 
-static void offset_before_write(struct place *place)
-{
-    make_file(place, "f", 0666, "abc");
-    int fd = open_append(place, "f");
-    char byte;
-    EQUAL(MUST(read(fd, &byte, 1)), 1);
-    EQUAL(byte, 'a');
-}
-
-static void after_seek(struct place *place)
-{
-    make_file(place, "f", 0666, "abc");
-    int fd = open_append(place, "f");
-    MUST(lseek(fd, 0, SEEK_SET));
-    EQUAL(MUST(write(fd, "d", 1)), 1);
-    check_text(fd, "abcd");
-}
-
 static void after_seek_beyond_end(struct place *place)
 {
     make_file(place, "f", 0666, "abc");
@@ -313,10 +295,6 @@ static const struct rule rules[] = {
      goes_to_end},
     {"offset-after-write", "after a write the offset is at the end", "POSIX write, O_APPEND",
      offset_after_write},
-    {"offset-before-write", "before the first write the offset is 0", "POSIX open, O_APPEND",
-     offset_before_write},
-    {"after-seek", "a seek does not change where a write goes", "POSIX write, O_APPEND",
-     after_seek},
     {"after-seek-beyond-end", "a seek beyond the end leaves no hole", "POSIX write, O_APPEND",
      after_seek_beyond_end},
     {"two-descriptors", "two descriptors append in the order of their writes",

@@ -192,17 +192,6 @@ static void after_close(struct place *place)
     check_content(place, "f", "Jello");
 }
 
-static void after_unlink(struct place *place)
-{
-    int fd = open_new(place, "f", "hello");
-    char *map = map_shared(fd, 5);
-    MUST(unlinkat(place->fd, "f", 0));
-    MUST(close(fd));
-    map[0] = 'J';
-    HOLDS(memcmp(map, "Jello", 5) == 0);
-    HOLDS(!exists(place, "f"));
-}
-
 static void untouched_until_unlink(struct place *place)
 {
     int fd = open_pattern(place, "f", 4 * UNIT);
@@ -328,7 +317,6 @@ static const struct rule rules[] = {
      "a page stored into stays private, whatever is written to the file then",
      "POSIX mmap MAP_PRIVATE", private_keeps_its_copy},
     {"after-close", "a mapping outlives its descriptor", "POSIX mmap", after_close},
-    {"after-unlink", "a mapping outlives its file's name", "POSIX mmap, unlink", after_unlink},
     {"untouched-until-unlink", "pages first touched after the name is gone have the file's bytes",
      "POSIX mmap, unlink", untouched_until_unlink},
     {"after-rename", "a mapping follows its file to a new name", "POSIX mmap, rename",

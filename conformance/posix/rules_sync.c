@@ -29,14 +29,6 @@ static void fsync_directory(struct place *place)
     MUST(fsync(place->fd));
 }
 
-static void fsync_removed(struct place *place)
-{
-    int fd = open_pattern(place, "f", 10000);
-    MUST(unlinkat(place->fd, "f", 0));
-    EQUAL(MUST(fsync(fd)), 0);
-    check_pattern(fd, 0, 10000);
-}
-
 static void fsync_empty(struct place *place)
 {
     EQUAL(MUST(fsync(open_new(place, "f", NULL))), 0);
@@ -235,7 +227,6 @@ static const struct rule rules[] = {
     {"fsync-read-only", "a descriptor for reading only may sync", "POSIX fsync", fsync_read_only},
     {"fsync-directory", "a directory is synced, after making, renaming and removing", "fsync(2)",
      fsync_directory},
-    {"fsync-removed", "a removed file is synced", "POSIX fsync, unlink", fsync_removed},
     {"fsync-empty", "a file without content is synced", "POSIX fsync", fsync_empty},
     {"fsync-twice", "a file that has nothing new is synced too", "POSIX fsync", fsync_twice},
     {"fsync-keeps-times", "a sync does not change mtime", "POSIX fsync", fsync_keeps_times},

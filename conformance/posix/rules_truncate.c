@@ -205,14 +205,6 @@ static void grow_takes_no_blocks(struct place *place)
     HOLDS(look_fd(fd).st_blocks < 1024);
 }
 
-static void removed_file(struct place *place)
-{
-    int fd = open_new(place, "f", "abcdef");
-    MUST(unlinkat(place->fd, "f", 0));
-    MUST(ftruncate(fd, 3));
-    check_text(fd, "abc");
-}
-
 static void write_after_shrink(struct place *place)
 {
     int fd = open_new(place, "f", NULL);
@@ -261,8 +253,6 @@ static const struct rule rules[] = {
      shrink_frees_blocks},
     {"grow-takes-no-blocks", "a file that only grows takes no blocks", "POSIX stat, st_blocks",
      grow_takes_no_blocks},
-    {"removed-file", "a removed file is cut through its descriptor", "POSIX unlink, ftruncate",
-     removed_file},
     {"write-after-shrink", "a descriptor behind the new end leaves zeros before its next write",
      "POSIX ftruncate, write", write_after_shrink},
 };
