@@ -24,8 +24,7 @@ size_t acl_encode(const char *text, uint8_t *out_value);
 /* A text of a value; false if it is no list. */
 bool acl_decode(const uint8_t *value, size_t size, char *out_text, size_t text_size);
 
-/* Set a list on what a name names; as setxattr, so for MUST and FAILS. Ends the rule as not
- * applicable if the file system has no lists at all. */
+/* Set a list on what a name names; as setxattr, so for MUST and FAILS. */
 int acl_set(const struct place *place, const char *name, const char *attribute, const char *text);
 int acl_remove(const struct place *place, const char *name, const char *attribute);
 /* The name's list is this one; or there is none. */

@@ -75,9 +75,7 @@ static void others_do_not_set(struct place *place)
     uint8_t value[ACL_VALUE_MAX];
     size_t size = acl_encode(full, value);
     make_dir(place, "dir", 0777);
-    int error = try_setxattr(place, &user_a, "dir", acl_default, value, size);
-    NEEDS(error != EOPNOTSUPP, "no access control lists here");
-    EQUAL(error, EPERM);
+    EQUAL(try_setxattr(place, &user_a, "dir", acl_default, value, size), EPERM);
 }
 
 static void gives_no_right(struct place *place)
@@ -92,9 +90,7 @@ static void setgid_by_stranger(struct place *place)
     uint8_t value[ACL_VALUE_MAX];
     size_t size = acl_encode(full, value);
     make_dir_of(place, "dir", 02777, USER_A, GROUP_C);
-    int error = try_setxattr(place, &user_a, "dir", acl_default, value, size);
-    NEEDS(error != EOPNOTSUPP, "no access control lists here");
-    EQUAL(error, 0);
+    EQUAL(try_setxattr(place, &user_a, "dir", acl_default, value, size), 0);
     EQUAL(mode_of(place, "dir"), 02777);
 }
 
@@ -177,7 +173,6 @@ static void nameless_gets_list(struct place *place)
 {
     make_parent(place, full);
     int fd = openat(place->fd, "dir", O_TMPFILE | O_RDWR | O_CLOEXEC, 0660);
-    NEEDS(fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR), "no O_TMPFILE here");
     MUST(fd);
     MUST(linkat(fd, "", place->fd, "dir/file", AT_EMPTY_PATH));
     acl_check(place, "dir/file", acl_access, "u::rw-,u:A:rwx,g::r-x,g:C:rwx,m::rw-,o::---");

@@ -116,7 +116,6 @@ static void refused_link(struct place *place)
 static void without_name(struct place *place)
 {
     int fd = openat(place->fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    NEEDS(fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR), "no O_TMPFILE here");
     MUST(fd);
     EQUAL(look_fd(fd).st_nlink, 0);
     MUST(linkat(fd, "", place->fd, "file", AT_EMPTY_PATH));
@@ -207,9 +206,7 @@ static void exchange_of_directory_and_file(struct place *place)
     make_dir(place, "one/sub", 0700);
     make_dir(place, "two", 0700);
     make_file(place, "two/file", 0600, NULL);
-    int result = renameat2(place->fd, "one/sub", place->fd, "two/file", RENAME_EXCHANGE);
-    NEEDS(result == 0 || errno != EINVAL, "no RENAME_EXCHANGE here");
-    MUST(result);
+    MUST(renameat2(place->fd, "one/sub", place->fd, "two/file", RENAME_EXCHANGE));
     EQUAL(links_of(place, "one"), 2);
     EQUAL(links_of(place, "two"), 3);
 }
