@@ -96,6 +96,18 @@ static void digest_entry(void *context, const struct dirent_entry *entry)
     }
 }
 
+static void digest_orphans(struct digest *digest)
+{
+    struct gfid orphan = GFID_NONE;
+    uint64_t keeper;
+    while (store_orphan_next(digest->store, &orphan, &orphan, &keeper) == 0) {
+        struct attr attr;
+        digest->failed |= store_getattr(digest->store, &orphan, &attr) != 0;
+        digest_number(digest, keeper);
+        digest_attr(digest, &attr);
+    }
+}
+
 uint64_t store_digest(struct store *store)
 {
     struct digest digest = {.store = store, .state = XXH3_createState()};
@@ -104,6 +116,7 @@ uint64_t store_digest(struct store *store)
     digest.failed = store_getattr(store, &GFID_ROOT, &root) != 0;
     digest_attr(&digest, &root);
     digest.failed |= store_list(store, &GFID_ROOT, 4000, digest_entry, &digest) < 0;
+    digest_orphans(&digest);
     uint64_t value = XXH3_64bits_digest(digest.state);
     XXH3_freeState(digest.state);
     return digest.failed ? 0 : value;
@@ -111,13 +124,15 @@ uint64_t store_digest(struct store *store)
 
 /* ---- with a directory ---------------------------------------------------------------------- */
 
+#define BLOCK_SIZE 4096
+
 struct comparison {
     struct store *store;
     int directory_fd;
     const char *path; /* for messages */
     unsigned int how;
+    uint32_t unnamed; /* links that what is there has beyond those of the volume */
     int differences;
-    int64_t entries;
 };
 
 static void differ(struct comparison *comparison, const struct dirent_entry *entry,
@@ -128,6 +143,17 @@ static void differ(struct comparison *comparison, const struct dirent_entry *ent
            (const char *)entry->name.data, what, store_says, tree_says);
 }
 
+static uint64_t blocks_with_data(const uint8_t *bytes, size_t size)
+{
+    static const uint8_t zeros[BLOCK_SIZE];
+    uint64_t count = 0;
+    for (size_t at = 0; at < size; at += BLOCK_SIZE) {
+        size_t part = size - at < BLOCK_SIZE ? size - at : BLOCK_SIZE;
+        count += memcmp(bytes + at, zeros, part) != 0;
+    }
+    return count;
+}
+
 static void compare_contents(struct comparison *comparison, const struct dirent_entry *entry,
                              const char *name)
 {
@@ -135,6 +161,7 @@ static void compare_contents(struct comparison *comparison, const struct dirent_
     uint8_t theirs[65536];
     int fd = openat(comparison->directory_fd, name, O_RDONLY | O_NOFOLLOW);
     uint64_t offset = 0;
+    uint64_t data = 0;
     uint32_t got = 0;
     do {
         ssize_t there = pread(fd, theirs, sizeof theirs, (off_t)offset);
@@ -144,9 +171,13 @@ static void compare_contents(struct comparison *comparison, const struct dirent_
             differ(comparison, entry, "contents", result ? result : (long long)got, there);
             break;
         }
+        data += blocks_with_data(ours, got) * BLOCK_SIZE;
         offset += got;
     } while (got == sizeof ours);
     (void)close(fd);
+    if (entry->attr.used < data) {
+        differ(comparison, entry, "used, too little", (long long)entry->attr.used, (long long)data);
+    }
 }
 
 static int compare_directory(struct store *store, const struct gfid *gfid, int fd, const char *path,
@@ -172,7 +203,7 @@ static void compare_entry(void *context, const struct dirent_entry *entry)
     if ((status.st_mode & 07777) != attr->mode) {
         differ(comparison, entry, "mode", attr->mode, status.st_mode & 07777);
     }
-    if (status.st_nlink != attr->nlink) {
+    if (status.st_nlink != attr->nlink + comparison->unnamed) {
         differ(comparison, entry, "nlink", attr->nlink, (long long)status.st_nlink);
     }
     if (!directory && (uint64_t)status.st_size != attr->size) {
@@ -227,11 +258,67 @@ static int compare_directory(struct store *store, const struct gfid *gfid, int f
     return comparison.differences;
 }
 
+/* Each orphan has a node of its own, and no other node is there. */
+static int compare_orphans(struct store *store, int root_fd, unsigned int how)
+{
+    int fd = openat(root_fd, ".trivet/orphans", O_RDONLY | O_DIRECTORY);
+    struct comparison comparison = {
+        .store = store, .directory_fd = fd, .path = "(orphans)", .how = how, .unnamed = 1};
+    struct dirent_entry entry = {.cookie = COOKIE_START};
+    uint64_t keeper;
+    int64_t count = 0;
+    if (fd < 0) {
+        return 0; /* a directory that is no brick */
+    }
+    while (store_orphan_next(store, &entry.gfid, &entry.gfid, &keeper) == 0) {
+        char name[2 * GFID_SIZE + 1];
+        for (size_t i = 0; i < GFID_SIZE; i++) {
+            (void)snprintf(name + 2 * i, 3, "%02x", entry.gfid.bytes[i]);
+        }
+        entry.name = slice_text(name);
+        INVARIANT(store_getattr(store, &entry.gfid, &entry.attr) == 0);
+        compare_entry(&comparison, &entry);
+        count++;
+    }
+    int64_t there = count_entries(fd);
+    if (count != there) {
+        comparison.differences++;
+        printf("orphans: store %lld, tree %lld\n", (long long)count, (long long)there);
+    }
+    (void)close(fd);
+    return comparison.differences;
+}
+
 int store_compare(struct store *store, const char *path, unsigned int how)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY);
     INVARIANT(fd >= 0);
-    return compare_directory(store, &GFID_ROOT, fd, "", how);
+    int differences = compare_orphans(store, fd, how);
+    return differences + compare_directory(store, &GFID_ROOT, fd, "", how);
+}
+
+int store_follow(struct store *memory, struct store *brick)
+{
+    struct store_position position;
+    struct store_position end;
+    uint8_t bytes[OPERATION_SIZE_MAX];
+    size_t size;
+    store_position(memory, &position);
+    store_position(brick, &end);
+    for (uint64_t i = position.sequenced + 1; i <= end.sequenced; i++) {
+        struct operation operation;
+        int result = store_log_read(brick, i, bytes, sizeof bytes, &size);
+        if (!result) {
+            result = operation_decode(slice_of(bytes, size), &operation);
+        }
+        if (!result) {
+            result = store_sequence(memory, &operation, slice_of(bytes, size));
+        }
+        if (result) {
+            return result;
+        }
+    }
+    return 0;
 }
 
 /* ---- random wishes ------------------------------------------------------------------------- */
@@ -244,6 +331,7 @@ void wish_room_init(struct wish_room *room)
     for (size_t i = 0; i < sizeof room->others / sizeof room->others[0]; i++) {
         room->others[i] = GFID_ROOT;
     }
+    memset(room->orphans, 0, sizeof room->orphans);
 }
 
 static struct gfid pick_directory(struct random_sequence *random, const struct wish_room *room)
@@ -284,14 +372,22 @@ static struct attr_change random_change(struct random_sequence *random)
     };
 }
 
+static const uint32_t allocate_flags[] = {0,
+                                          FALLOC_FL_KEEP_SIZE,
+                                          FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                          FALLOC_FL_ZERO_RANGE,
+                                          FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+                                          FALLOC_FL_COLLAPSE_RANGE};
+
 struct mutation wish_random(struct random_sequence *random, struct wish_room *room,
                             struct slice *out_bulk)
 {
-    static const enum mutation_kind kinds[] = {MUTATION_MAKE,   MUTATION_MAKE,   MUTATION_MAKE,
-                                               MUTATION_WRITE,  MUTATION_WRITE,  MUTATION_LINK,
-                                               MUTATION_RMDIR,  MUTATION_REMOVE, MUTATION_RENAME,
-                                               MUTATION_RENAME, MUTATION_SETATTR};
-    struct mutation wish = {.kind = kinds[random_sequence_below(random, 11)]};
+    static const enum mutation_kind kinds[] = {
+        MUTATION_MAKE,    MUTATION_MAKE,     MUTATION_MAKE,   MUTATION_WRITE,  MUTATION_WRITE,
+        MUTATION_LINK,    MUTATION_RMDIR,    MUTATION_REMOVE, MUTATION_RENAME, MUTATION_RENAME,
+        MUTATION_SETATTR, MUTATION_ALLOCATE, MUTATION_FORGET};
+    struct mutation wish = {
+        .kind = kinds[random_sequence_below(random, sizeof kinds / sizeof kinds[0])]};
     pick_name(random, room->name);
     pick_name(random, room->name2);
     wish.object = pick(random, room);
@@ -302,7 +398,17 @@ struct mutation wish_random(struct random_sequence *random, struct wish_room *ro
     wish.cred.uid = (uint32_t)random_sequence_below(random, 3);
     wish.cred.flags = random_sequence_below(random, 4) ? CRED_CHECKED : 0;
     wish.change = random_change(random);
+    if (random_sequence_below(random, 2)) {
+        wish.id = (struct op_id){
+            .kind = OP_ID_SESSION, .client = 1 + random_sequence_below(random, 2), .sequence = 1};
+        wish.keep = random_sequence_below(random, 2);
+    }
     *out_bulk = slice_of(NULL, 0);
+    if (wish.kind == MUTATION_FORGET || random_sequence_below(random, 4) == 0) {
+        const struct orphan_seen *orphan = &room->orphans[random_sequence_below(random, 4)];
+        wish.object = orphan->gfid;
+        wish.id.client = random_sequence_below(random, 8) ? orphan->client : 3;
+    }
     if (wish.kind == MUTATION_MAKE) {
         uint64_t type = random_sequence_below(random, 12);
         wish.type = type < 8 && type > 0 ? (uint32_t)type
@@ -314,6 +420,7 @@ struct mutation wish_random(struct random_sequence *random, struct wish_room *ro
         (void)snprintf(room->target, sizeof room->target, "../%s", room->name2);
         wish.target = slice_text(room->target);
         wish.change.mode |= 0700;
+        wish.unnamed = wish.keep && random_sequence_below(random, 4) == 0;
     } else if (wish.kind == MUTATION_WRITE) {
         wish.offset = random_sequence_below(random, 50000);
         wish.count = (uint32_t)random_sequence_below(random, sizeof room->bulk);
@@ -321,7 +428,12 @@ struct mutation wish_random(struct random_sequence *random, struct wish_room *ro
         random_sequence_bytes(random, room->bulk, wish.count);
         *out_bulk = slice_of(room->bulk, wish.count);
     } else if (wish.kind == MUTATION_RENAME) {
-        wish.rename_flags = random_sequence_below(random, 8) == 0;
+        uint64_t flags = random_sequence_below(random, 12);
+        wish.rename_flags = flags < 4 ? (uint32_t)flags : flags < 8 ? RENAME_EXCHANGE : 0;
+    } else if (wish.kind == MUTATION_ALLOCATE) {
+        wish.offset = random_sequence_below(random, 50000);
+        wish.length = random_sequence_below(random, 30000);
+        wish.space_flags = allocate_flags[random_sequence_below(random, 6)];
     }
     return wish;
 }
@@ -329,6 +441,11 @@ struct mutation wish_random(struct random_sequence *random, struct wish_room *ro
 void wish_done(struct wish_room *room, const struct operation *operation)
 {
     const struct attr *made = &operation->object;
+    if (operation->flags & OPERATION_KEEPS) {
+        room->orphans[operation->index % 4] = (struct orphan_seen){
+            operation->kind == OPERATION_RENAME ? operation->replaced.gfid : made->gfid,
+            operation->id.client};
+    }
     if (operation->kind == OPERATION_MAKE && made->type == OBJECT_DIRECTORY) {
         room->directories[operation->index % 8] = made->gfid;
     } else if (operation->kind == OPERATION_MAKE) {

@@ -9,7 +9,8 @@
 #include "backend/base/random.h"
 #include "backend/store/store.h"
 
-/* A hash of every name, cookie and attribute below the root, by listings; 0: a listing failed. */
+/* A hash of every name, cookie and attribute below the root, by listings, and of all orphans; 0: a
+ * listing failed. */
 uint64_t store_digest(struct store *store);
 
 enum tree_compare {
@@ -18,8 +19,13 @@ enum tree_compare {
     TREE_OWNERS = 1 << 2
 };
 
-/* The number of differences between what the store says and what a directory has, each printed. */
+/* The number of differences between what the store says and what a directory has, each printed;
+ * orphans too if the directory is a brick. */
 int store_compare(struct store *store, const char *path, unsigned int how);
+
+/* Bring a store in memory to the end of a brick's log, without contents. Returns 0 or what failed.
+ */
+int store_follow(struct store *memory, struct store *brick);
 
 /* Do what to every entry of a directory, in the order of the listing. Returns the number, or a
  * negative code. size: of the buffer of one listing, so that many are needed. */
@@ -36,6 +42,10 @@ struct wish_room {
     uint8_t bulk[20000];
     struct gfid directories[8]; /* made lately; the root where there is none */
     struct gfid others[16];
+    struct orphan_seen {
+        struct gfid gfid;
+        uint64_t client;
+    } orphans[4];
 };
 void wish_room_init(struct wish_room *room);
 struct mutation wish_random(struct random_sequence *random, struct wish_room *room,

@@ -101,6 +101,26 @@ static uint64_t cpu_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+int fixture_sequence(struct store_fixture *fixture, const struct mutation *wish,
+                     struct operation *out_operation)
+{
+    fixture->now_ns += 1000;
+    const struct decision decision = {.index = fixture->index + 1,
+                                      .view = 1,
+                                      .now_ns = fixture->now_ns,
+                                      .bytes_free = fixture->bytes_free};
+    int result = store_decide(fixture->stores[0], wish, &decision, out_operation);
+    if (result || out_operation->kind == OPERATION_NONE) {
+        return result ? result : -EAGAIN;
+    }
+    uint8_t bytes[OPERATION_SIZE_MAX];
+    size_t size;
+    must(operation_encode(out_operation, bytes, sizeof bytes, &size), "encode", "");
+    must(store_sequence(fixture->stores[0], out_operation, slice_of(bytes, size)), "sequence", "");
+    fixture->index++;
+    return 0;
+}
+
 int fixture_mutate(struct store_fixture *fixture, struct mutation *mutation, struct slice bulk,
                    struct operation *out_operation)
 {
@@ -175,6 +195,35 @@ struct mutation wish_rename(struct gfid parent, const char *name, struct gfid pa
                              .name = slice_text(name),
                              .parent2 = parent2,
                              .name2 = slice_text(name2)};
+}
+
+struct mutation wish_allocate(struct gfid object, uint32_t flags, uint64_t offset, uint64_t length)
+{
+    return (struct mutation){.kind = MUTATION_ALLOCATE,
+                             .object = object,
+                             .space_flags = flags,
+                             .offset = offset,
+                             .length = length};
+}
+
+struct mutation wish_unnamed(struct gfid parent, uint32_t mode)
+{
+    struct mutation wish = wish_make(parent, "", OBJECT_FILE, mode);
+    wish.how = CREATE_UNCHECKED;
+    wish.unnamed = true;
+    return wish;
+}
+
+struct mutation wish_forget(struct gfid object)
+{
+    return (struct mutation){.kind = MUTATION_FORGET, .object = object};
+}
+
+struct mutation wish_kept(uint64_t client, struct mutation wish)
+{
+    wish.id = (struct op_id){.kind = OP_ID_SESSION, .client = client, .sequence = 1};
+    wish.keep = true;
+    return wish;
 }
 
 struct gfid fixture_make(struct store_fixture *fixture, struct gfid parent, const char *name,

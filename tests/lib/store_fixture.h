@@ -40,6 +40,11 @@ struct store_identity test_identity(uint32_t brick);
 int fixture_mutate(struct store_fixture *fixture, struct mutation *mutation, struct slice bulk,
                    struct operation *out_operation);
 
+/* Decide and sequence a wish on the first store without applying it. Returns decide's result;
+ * -EAGAIN if there is nothing to sequence. */
+int fixture_sequence(struct store_fixture *fixture, const struct mutation *wish,
+                     struct operation *out_operation);
+
 /* Wishes of root, checked by nobody. */
 struct mutation wish_make(struct gfid parent, const char *name, uint32_t type, uint32_t mode);
 struct mutation wish_write(struct gfid object, uint64_t offset, uint32_t count);
@@ -48,6 +53,11 @@ struct mutation wish_link(struct gfid object, struct gfid parent, const char *na
 struct mutation wish_remove(struct gfid parent, const char *name, bool directory);
 struct mutation wish_rename(struct gfid parent, const char *name, struct gfid parent2,
                             const char *name2);
+struct mutation wish_allocate(struct gfid object, uint32_t flags, uint64_t offset, uint64_t length);
+struct mutation wish_unnamed(struct gfid parent, uint32_t mode);
+struct mutation wish_forget(struct gfid object);
+/* The same of a session's client, who has open what it is about. */
+struct mutation wish_kept(uint64_t client, struct mutation wish);
 
 /* Shortcuts that abort if refused. */
 struct gfid fixture_make(struct store_fixture *fixture, struct gfid parent, const char *name,

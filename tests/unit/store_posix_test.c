@@ -17,6 +17,7 @@
 #include "tests/lib/store_fixture.h"
 
 #define CALLS 30000
+#define ALLOCATE_FLAGS (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
 
 struct world {
     struct store_fixture fixture;
@@ -188,6 +189,40 @@ static int change_theirs(struct world *world, const char *path, uint32_t mask, u
     return result ? -errno : 0;
 }
 
+static int allocate_ours(struct world *world, const char *path, uint32_t flags, uint64_t offset,
+                         uint64_t length)
+{
+    struct attr attr;
+    int result = find(world, path, &attr);
+    if (!result && attr.type == OBJECT_SYMLINK) {
+        return -ELOOP;
+    }
+    if (!result && attr.type == OBJECT_DIRECTORY) {
+        return -EISDIR; /* open says so, before anybody looks at the range */
+    }
+    return result
+               ? result
+               : mutate(world, wish_allocate(attr.gfid, flags, offset, length), slice_of(NULL, 0));
+}
+
+static int allocate_theirs(struct world *world, const char *path, uint32_t flags, uint64_t offset,
+                           uint64_t length)
+{
+    int fd = openat(world->fd, path, O_WRONLY | O_NOFOLLOW);
+    if (fd < 0) {
+        return -errno;
+    }
+    int result = fallocate(fd, (int)flags, (off_t)offset, (off_t)length) ? -errno : 0;
+    (void)close(fd);
+    return result;
+}
+
+static unsigned int random_rename_flags(struct random_sequence *random)
+{
+    uint64_t value = random_sequence_below(random, 6);
+    return value == 0 ? RENAME_NOREPLACE : value < 3 ? RENAME_EXCHANGE : 0;
+}
+
 static void one_call(struct world *world, int number)
 {
     static const uint32_t types[] = {OBJECT_FILE, OBJECT_FILE, OBJECT_DIRECTORY, OBJECT_DIRECTORY,
@@ -201,7 +236,7 @@ static void one_call(struct world *world, int number)
     int theirs;
     random_path(world, path);
     random_path(world, path2);
-    uint64_t kind = random_sequence_below(random, 12);
+    uint64_t kind = random_sequence_below(random, 13);
     uint64_t value = random_sequence_below(random, 010000);
     if (kind < 3) {
         uint32_t type = types[random_sequence_below(random, 5)];
@@ -216,7 +251,7 @@ static void one_call(struct world *world, int number)
         ours = link_ours(world, path, path2);
         theirs = linkat(world->fd, path, world->fd, path2, 0) ? -errno : 0;
     } else if (kind < 9) {
-        unsigned int flags = random_sequence_below(random, 4) == 0 ? RENAME_NOREPLACE : 0;
+        unsigned int flags = random_rename_flags(random);
         ours = rename_ours(world, path, path2, flags);
         theirs = renameat2(world->fd, path, world->fd, path2, flags) ? -errno : 0;
     } else if (kind < 10) {
@@ -224,6 +259,11 @@ static void one_call(struct world *world, int number)
         struct slice bulk = slice_of(bytes, value % sizeof bytes);
         ours = write_ours(world, path, value * 5, bulk);
         theirs = write_theirs(world, path, value * 5, bulk);
+    } else if (kind < 11) {
+        uint32_t flags = (uint32_t)random_sequence_below(random, 32) & ALLOCATE_FLAGS;
+        uint64_t length = random_sequence_below(random, 10000) * (value % 16 != 0);
+        ours = allocate_ours(world, path, flags, value * 4, length);
+        theirs = allocate_theirs(world, path, flags, value * 4, length);
     } else {
         uint32_t mask = masks[random_sequence_below(random, 3)];
         ours = change_ours(world, path, mask, value);

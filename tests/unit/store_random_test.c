@@ -27,6 +27,41 @@ static void compare_all(struct store_fixture *fixture, unsigned int how)
     }
 }
 
+/* What was done, so that nobody believes a kind was tried that never was. */
+struct tally {
+    uint32_t done[OPERATION_KIND_LAST + 1];
+    uint32_t kept;      /* names taken from what stays */
+    uint32_t unnamed;   /* files made without one */
+    uint32_t named;     /* those that got one */
+    uint32_t exchanged; /* of two different types */
+};
+
+static void count(struct tally *tally, const struct operation *operation)
+{
+    bool keeps = operation->flags & OPERATION_KEEPS;
+    tally->done[operation->kind]++;
+    tally->kept += keeps && operation->kind != OPERATION_MAKE;
+    tally->unnamed += keeps && operation->kind == OPERATION_MAKE;
+    tally->named += operation->kind == OPERATION_LINK && operation->object.nlink == 1;
+    tally->exchanged += operation->rename_flags & RENAME_EXCHANGE &&
+                        operation->object.type != operation->replaced.type;
+}
+
+static void check_tally(const struct tally *tally)
+{
+    for (uint32_t kind = OPERATION_NONE + 1; kind <= OPERATION_KIND_LAST; kind++) {
+        if (kind != OPERATION_SETXATTR && kind != OPERATION_REMOVEXATTR) {
+            CU_ASSERT(tally->done[kind] >= 5);
+        }
+    }
+    CU_ASSERT(tally->kept >= 5);
+    CU_ASSERT(tally->unnamed >= 5);
+    CU_ASSERT(tally->named >= 1);
+    CU_ASSERT(tally->exchanged >= 5);
+    printf("(%u kept, %u unnamed, %u named, %u exchanged, %u forgotten) ", tally->kept,
+           tally->unnamed, tally->named, tally->exchanged, tally->done[OPERATION_FORGET]);
+}
+
 static void one_round(uint64_t seed)
 {
     struct store_fixture fixture;
@@ -37,14 +72,14 @@ static void one_round(uint64_t seed)
     wish_room_init(&room);
     random_sequence_init(&random, seed);
     store_fixture_open(&fixture, 2, 1);
-    uint32_t done = 0;
+    struct tally tally = {.kept = 0};
     for (int i = 0; i < WISHES; i++) {
         struct slice bulk;
         struct operation operation;
         struct mutation wish = wish_random(&random, &room, &bulk);
         if (fixture_mutate(&fixture, &wish, bulk, &operation) == 0) {
             wish_done(&room, &operation);
-            done += operation.kind != OPERATION_NONE;
+            count(&tally, &operation);
         }
         if (i % 500 == 0) {
             CU_ASSERT_EQUAL(store_checkpoint(fixture.stores[0]), 0); /* of one of them only */
@@ -53,7 +88,7 @@ static void one_round(uint64_t seed)
             compare_all(&fixture, TREE_CONTENTS | TREE_OWNERS);
         }
     }
-    CU_ASSERT(done > WISHES / 4);
+    check_tally(&tally);
     CU_ASSERT_EQUAL(store_checkpoint(fixture.stores[0]), 0);
     compare_all(&fixture, TREE_CONTENTS | TREE_OWNERS | TREE_TIMES);
     CU_ASSERT_EQUAL_FATAL(store_fixture_reopen(&fixture, 1), 0);

@@ -44,28 +44,6 @@ static struct store *open_brick(const char *path)
     return store;
 }
 
-/* Decide and sequence a wish without applying it. */
-static int sequence_only(struct store_fixture *fixture, const struct mutation *wish,
-                         struct operation *out_operation)
-{
-    const struct decision decision = {.index = fixture->index + 1,
-                                      .view = 1,
-                                      .now_ns = fixture->now_ns += 1000,
-                                      .bytes_free = fixture->bytes_free};
-    uint8_t bytes[OPERATION_SIZE_MAX];
-    size_t size;
-    int result = store_decide(fixture->stores[0], wish, &decision, out_operation);
-    if (result || out_operation->kind == OPERATION_NONE) {
-        return result ? result : -EAGAIN;
-    }
-    result = operation_encode(out_operation, bytes, sizeof bytes, &size);
-    if (!result) {
-        result = store_sequence(fixture->stores[0], out_operation, slice_of(bytes, size));
-    }
-    fixture->index++;
-    return result;
-}
-
 /* What a process leaves that dies between making a file and giving it its gfid. */
 static void half_do(const struct life *life, const struct operation *operation)
 {
@@ -112,7 +90,7 @@ static void live_and_die(const struct life *life)
         if (!half_done) { /* the first one only, as a process is at one operation at a time */
             wish = wish_make(GFID_ROOT, room.name, OBJECT_FILE, 0640);
         }
-        if (wish.kind != MUTATION_WRITE && sequence_only(&fixture, &wish, &operation) == 0) {
+        if (wish.kind != MUTATION_WRITE && fixture_sequence(&fixture, &wish, &operation) == 0) {
             wish_done(&room, &operation);
             if (!half_done) {
                 half_do(life, &operation);
@@ -121,31 +99,6 @@ static void live_and_die(const struct life *life)
         }
     }
     _exit(0);
-}
-
-/* Bring a store in memory to the end of the brick's log. */
-static int follow(struct store *memory, struct store *brick)
-{
-    struct store_position position;
-    struct store_position end;
-    uint8_t bytes[OPERATION_SIZE_MAX];
-    size_t size;
-    store_position(memory, &position);
-    store_position(brick, &end);
-    for (uint64_t i = position.sequenced + 1; i <= end.sequenced; i++) {
-        struct operation operation;
-        int result = store_log_read(brick, i, bytes, sizeof bytes, &size);
-        if (!result) {
-            result = operation_decode(slice_of(bytes, size), &operation);
-        }
-        if (!result) {
-            result = store_sequence(memory, &operation, slice_of(bytes, size));
-        }
-        if (result) {
-            return result;
-        }
-    }
-    return 0;
 }
 
 static void bury_and_check(struct life *life, struct store *memory, bool cleanly)
@@ -166,7 +119,7 @@ static void bury_and_check(struct life *life, struct store *memory, bool cleanly
     store_position(brick, &position);
     CU_ASSERT_EQUAL(position.applied, position.sequenced);
     CU_ASSERT(position.committed <= position.sequenced);
-    CU_ASSERT_EQUAL_FATAL(follow(memory, brick), 0);
+    CU_ASSERT_EQUAL_FATAL(store_follow(memory, brick), 0);
     CU_ASSERT_EQUAL(store_digest(brick), store_digest(memory));
     CU_ASSERT_EQUAL(store_compare(brick, life->path, TREE_CONTENTS | TREE_OWNERS), 0);
     store_close(brick);
