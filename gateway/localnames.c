@@ -56,6 +56,7 @@ static uint32_t type_made(const struct volume_request *request)
     case VOLUME_SYMLINK:
         return OBJECT_SYMLINK;
     case VOLUME_CREATE:
+    case VOLUME_TMPFILE:
         return OBJECT_FILE;
     default:
         return request->type;
@@ -68,6 +69,7 @@ static int finish_node(int fd, const struct volume_request *request)
     uint32_t type = type_made(request);
     struct attr wanted = {0};
     permission_inherit(&request->reply.parent, &request->cred, &request->change, type, &wanted);
+    wanted.mode &= ~request->umask;
     if (fchownat(fd, "", wanted.uid, wanted.gid, AT_EMPTY_PATH)) {
         return -errno;
     }
@@ -178,6 +180,40 @@ int local_make(struct local_volume *local, struct volume_request *request)
     return finish_directory(local, directory, &request->object, request, status, &reply->parent);
 }
 
+/* The group as a create in the directory would have it; an open descriptor is all that keeps it. */
+int local_tmpfile(struct local_volume *local, struct volume_request *request)
+{
+    AUTO_CLOSE int directory = -1;
+    AUTO_CLOSE int fd = -1;
+    AUTO_CLOSE int by_path = -1;
+    struct reply *reply = &request->reply;
+    struct attr_before before;
+    int status = local_open_directory(local, &request->object, &directory, &reply->parent, &before);
+    if (status == 0) {
+        status =
+            permission_check(&reply->parent, &request->cred, PERMISSION_WRITE | PERMISSION_EXECUTE);
+    }
+    if (status) {
+        return status;
+    }
+    fd = open(local_path_of(directory).text, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return -errno;
+    }
+    status = local_find_open(&local->tree, fd, &reply->object);
+    if (status == 0) {
+        status = finish_node(fd, request);
+    }
+    if (status == 0) {
+        status = local_attr(&local->tree, fd, &reply->object.gfid, &reply->object);
+    }
+    if (status == 0) {
+        status = local_keep(local, &reply->object.gfid, fd);
+    }
+    reply->parent = (struct attr){0};
+    return status;
+}
+
 int local_link(struct local_volume *local, struct volume_request *request)
 {
     AUTO_CLOSE int directory = -1;
@@ -199,6 +235,9 @@ int local_link(struct local_volume *local, struct volume_request *request)
     }
     if (status == 0) {
         status = linkat(fd, "", directory, name.text, AT_EMPTY_PATH) ? -errno : 0;
+    }
+    if (status == 0 && reply->object.nlink == 0) {
+        (void)local_forget(local, request); /* it has a name now */
     }
     int status_after = local_attr(&local->tree, fd, &request->object, &reply->object);
     status = status ? status : status_after;
@@ -229,6 +268,10 @@ int local_remove(struct local_volume *local, struct volume_request *request)
         int flags = request->op == VOLUME_RMDIR ? AT_REMOVEDIR : 0;
         status = unlinkat(directory, name.text, flags) ? -errno : 0;
     }
+    if (status == 0 && request->keep_open && reply->object.nlink == 1 &&
+        request->op == VOLUME_REMOVE) {
+        status = local_keep(local, &reply->object.gfid, fd);
+    }
     if (status == 0) {
         struct gfid gfid = reply->object.gfid;
         status = local_attr(&local->tree, fd, &gfid, &reply->object);
@@ -238,7 +281,8 @@ int local_remove(struct local_volume *local, struct volume_request *request)
 
 /* Whether the caller may take both names, and replace what stands at the second. */
 static int check_rename(struct local_volume *local, int from, int to, const struct local_name *name,
-                        const struct local_name *name2, struct volume_request *request)
+                        const struct local_name *name2, struct volume_request *request,
+                        int *out_replaced)
 {
     AUTO_CLOSE int moved = -1;
     AUTO_CLOSE int replaced = -1;
@@ -262,7 +306,16 @@ static int check_rename(struct local_volume *local, int from, int to, const stru
     if (status) {
         return status == -ENOENT ? 0 : status;
     }
-    return permission_check_remove(&reply->parent2, &attr, &request->cred);
+    status = permission_check_remove(&reply->parent2, &attr, &request->cred);
+    if (status == 0 && request->keep_open && request->flags == 0 && attr.nlink == 1 &&
+        attr.type != OBJECT_DIRECTORY) {
+        status = local_keep(local, &attr.gfid, replaced);
+    }
+    if (status == 0) {
+        reply->replaced = attr;
+        *out_replaced = TAKE_FD(replaced);
+    }
+    return status;
 }
 
 int local_rename(struct local_volume *local, struct volume_request *request)
@@ -281,9 +334,14 @@ int local_rename(struct local_volume *local, struct volume_request *request)
     }
     struct local_name name = local_name_of(request->name);
     struct local_name name2 = local_name_of(request->name2);
-    status = check_rename(local, from, to, &name, &name2, request);
+    AUTO_CLOSE int replaced = -1;
+    status = check_rename(local, from, to, &name, &name2, request, &replaced);
     if (status == 0) {
         status = renameat2(from, name.text, to, name2.text, request->flags) ? -errno : 0;
+    }
+    if (replaced >= 0) {
+        struct gfid gfid = reply->replaced.gfid;
+        (void)local_attr(&local->tree, replaced, &gfid, &reply->replaced); /* else as it was */
     }
     status = finish_directory(local, from, &request->object, request, status, &reply->parent);
     return finish_directory(local, to, &request->object2, request, status, &reply->parent2);

@@ -294,6 +294,17 @@ int local_attr(struct local_tree *tree, int fd, const struct gfid *gfid, struct 
     return status ? status : attr_fill(tree, fd, &found, gfid, out_attr);
 }
 
+int local_find_open(struct local_tree *tree, int fd, struct attr *out_attr)
+{
+    struct statx found;
+    struct gfid gfid;
+    int status = statx_of(fd, &found);
+    if (status == 0) {
+        status = learn_gfid(tree, fd, device_of(&found), found.stx_ino, &gfid);
+    }
+    return status ? status : attr_fill(tree, fd, &found, &gfid, out_attr);
+}
+
 int local_find(struct local_tree *tree, int directory_fd, const char *name, int *out_fd,
                struct attr *out_attr)
 {
@@ -306,18 +317,8 @@ int local_find(struct local_tree *tree, int directory_fd, const char *name, int 
     if (fd < 0) {
         return -errno;
     }
-    struct statx found;
-    int status = statx_of(fd, &found);
-    if (status) {
-        return status;
-    }
-    struct gfid gfid;
-    status = learn_gfid(tree, fd, device_of(&found), found.stx_ino, &gfid);
-    if (status) {
-        return status;
-    }
     struct attr attr;
-    status = attr_fill(tree, fd, &found, &gfid, &attr);
+    int status = local_find_open(tree, fd, &attr);
     if (status) {
         return status;
     }

@@ -46,4 +46,7 @@ int local_attr(struct local_tree *tree, int fd, const struct gfid *gfid, struct 
 int local_find(struct local_tree *tree, int directory_fd, const char *name, int *out_fd,
                struct attr *out_attr);
 
+/* The same for what is open already. */
+int local_find_open(struct local_tree *tree, int fd, struct attr *out_attr);
+
 #endif

@@ -195,8 +195,8 @@ static int local_readlink(struct local_volume *local, struct volume_request *req
 /* ---- io -------------------------------------------------------------------------------------- */
 
 /* Open a regular file for data; O_NONBLOCK keeps a FIFO from holding the thread. */
-static int open_file(struct local_volume *local, struct volume_request *request, int flags,
-                     unsigned wanted, int *out_fd)
+int local_open_file(struct local_volume *local, struct volume_request *request, int flags,
+                    unsigned wanted, int *out_fd)
 {
     AUTO_CLOSE int fd = -1;
     int status = local_open_object(local, request, O_PATH, &fd);
@@ -214,10 +214,21 @@ static int open_file(struct local_volume *local, struct volume_request *request,
     return local_open(&local->tree, &request->object, flags | O_NONBLOCK, out_fd);
 }
 
+void local_drop_privilege(int fd, const struct volume_request *request)
+{
+    const struct attr *attr = &request->reply.object;
+    bool keeps = request->cred.flags & CRED_CHECKED ? !(request->cred.flags & CRED_KILLS_PRIVILEGE)
+                                                    : request->cred.uid == 0;
+    uint32_t drop = attr->mode & 00010 ? 06000 : 04000;
+    if (!keeps && attr->mode & drop) {
+        (void)fchmod(fd, attr->mode & 07777 & ~drop); /* what was asked for is done all the same */
+    }
+}
+
 static int local_read(struct local_volume *local, struct volume_request *request)
 {
     AUTO_CLOSE int fd = -1;
-    int status = open_file(local, request, O_RDONLY | O_NOATIME, PERMISSION_READ, &fd);
+    int status = local_open_file(local, request, O_RDONLY | O_NOATIME, PERMISSION_READ, &fd);
     if (status) {
         return status;
     }
@@ -266,7 +277,7 @@ static int write_all(int fd, struct slice data, uint64_t offset, uint32_t *out_c
 static int local_write(struct local_volume *local, struct volume_request *request)
 {
     AUTO_CLOSE int fd = -1;
-    int status = open_file(local, request, O_WRONLY, PERMISSION_WRITE, &fd);
+    int status = local_open_file(local, request, O_WRONLY, PERMISSION_WRITE, &fd);
     if (status) {
         return status;
     }
@@ -278,9 +289,8 @@ static int local_write(struct local_volume *local, struct volume_request *reques
         bool only_data = request->stable == STABLE_DATA_SYNC;
         status = (only_data ? fdatasync(fd) : fsync(fd)) ? -errno : 0;
     }
-    /* We write as root, so the kernel leaves the bits that a write by another must clear. */
-    if (status == 0 && reply->object.mode & 06000 && request->cred.uid != 0) {
-        (void)fchmod(fd, reply->object.mode & 01777); /* the bytes are written all the same */
+    if (status == 0) {
+        local_drop_privilege(fd, request);
     }
     reply->committed = request->stable;
     reply->verifier = local->verifier;
@@ -346,12 +356,6 @@ static int local_statfs(struct local_volume *local, struct volume_request *reque
 
 /* ---- the volume ------------------------------------------------------------------------------ */
 
-static int local_refuse(struct local_volume *local, struct volume_request *request)
-{
-    (void)local, (void)request;
-    return -EOPNOTSUPP;
-}
-
 static int (*const local_ops[VOLUME_OP_COUNT])(struct local_volume *, struct volume_request *) = {
     [VOLUME_GETATTR] = local_getattr,   [VOLUME_SETATTR] = local_setattr,
     [VOLUME_ACCESS] = local_access,     [VOLUME_LOOKUP] = local_lookup,
@@ -362,11 +366,11 @@ static int (*const local_ops[VOLUME_OP_COUNT])(struct local_volume *, struct vol
     [VOLUME_LINK] = local_link,         [VOLUME_REMOVE] = local_remove,
     [VOLUME_RMDIR] = local_remove,      [VOLUME_RENAME] = local_rename,
     [VOLUME_READDIR] = local_readdir,   [VOLUME_STATFS] = local_statfs,
-    [VOLUME_TMPFILE] = local_refuse,    [VOLUME_FORGET] = local_refuse,
-    [VOLUME_GETXATTR] = local_refuse,   [VOLUME_LISTXATTR] = local_refuse,
-    [VOLUME_SETXATTR] = local_refuse,   [VOLUME_REMOVEXATTR] = local_refuse,
-    [VOLUME_ALLOCATE] = local_refuse,   [VOLUME_SEEK] = local_refuse,
-    [VOLUME_COPY] = local_refuse,
+    [VOLUME_TMPFILE] = local_tmpfile,   [VOLUME_FORGET] = local_forget,
+    [VOLUME_GETXATTR] = local_getxattr, [VOLUME_LISTXATTR] = local_listxattr,
+    [VOLUME_SETXATTR] = local_setxattr, [VOLUME_REMOVEXATTR] = local_setxattr,
+    [VOLUME_ALLOCATE] = local_allocate, [VOLUME_SEEK] = local_seek,
+    [VOLUME_COPY] = local_copy,
 };
 
 static void local_submit(struct volume *volume, struct volume_request *request)
@@ -415,6 +419,8 @@ static void local_stats(const struct volume *volume, struct volume_stats *out_st
 static void local_close(struct volume *volume)
 {
     struct local_volume *local = (struct local_volume *)volume;
+    local_forget_all(local);
+    pthread_mutex_destroy(&local->kept_lock);
     local_tree_release(&local->tree);
     free(local);
 }
@@ -463,6 +469,7 @@ int local_volume_open(const char *directory, struct volume **out_volume, char *o
     if (!local) {
         return -ENOMEM;
     }
+    pthread_mutex_init(&local->kept_lock, NULL);
     int status = local_tree_init(&local->tree, directory);
     if (status == 0 && getrandom(&local->verifier, sizeof(local->verifier), 0) < 0) {
         status = -errno;

@@ -1,6 +1,7 @@
 /*
- * A plain directory as a volume: what localvolume.c (attributes, lookups, bytes, listing) and
- * localnames.c (making, removing, renaming) share.
+ * A plain directory as a volume: what localvolume.c (attributes, lookups, bytes, listing),
+ * localnames.c (making, removing, renaming) and localbeside.c (extended attributes, space, files
+ * without a name) share.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -11,10 +12,14 @@
 #include "gateway/localobject.h"
 #include "gateway/volume.h"
 
+struct local_kept;
+
 struct local_volume {
     struct volume volume; /* first */
     struct local_tree tree;
     uint64_t verifier;
+    pthread_mutex_t kept_lock; /* a leaf */
+    struct local_kept *kept;   /* files that have no name and are open */
 };
 
 /* A name with its NUL, for the kernel; volume_submit has checked it. */
@@ -57,6 +62,25 @@ int local_open_directory(struct local_volume *local, const struct gfid *gfid, in
 /* Make the change to the open object with those attributes; permission has been checked. */
 int local_change_apply(int fd, const struct attr *attr, const struct attr_change *change);
 
+/* Open a regular file for data, after checking who asks (PERMISSION_…). */
+int local_open_file(struct local_volume *local, struct volume_request *request, int flags,
+                    unsigned wanted, int *out_fd);
+/* We write as root, so the kernel leaves the bits that a change by another must clear. */
+void local_drop_privilege(int fd, const struct volume_request *request);
+
+/* Hold an open file until FORGET. Fails: -ENOMEM, -EMFILE. */
+int local_keep(struct local_volume *local, const struct gfid *gfid, int fd);
+int local_forget(struct local_volume *local, struct volume_request *request);
+void local_forget_all(struct local_volume *local);
+
+int local_getxattr(struct local_volume *local, struct volume_request *request);
+int local_listxattr(struct local_volume *local, struct volume_request *request);
+int local_setxattr(struct local_volume *local, struct volume_request *request);
+int local_allocate(struct local_volume *local, struct volume_request *request);
+int local_seek(struct local_volume *local, struct volume_request *request);
+int local_copy(struct local_volume *local, struct volume_request *request);
+
+int local_tmpfile(struct local_volume *local, struct volume_request *request);
 /* CREATE, MKDIR, SYMLINK, MKNOD; LINK; REMOVE, RMDIR; RENAME. */
 int local_make(struct local_volume *local, struct volume_request *request);
 int local_link(struct local_volume *local, struct volume_request *request);

@@ -52,6 +52,7 @@ static int fill_node(struct memory_volume *memory, struct memory_node *node,
 {
     permission_inherit(&directory->attr, &request->cred, &request->change, node->attr.type,
                        &node->attr);
+    node->attr.mode &= ~request->umask;
     node->attr.device_major = request->op == VOLUME_MKNOD ? request->device_major : 0;
     node->attr.device_minor = request->op == VOLUME_MKNOD ? request->device_minor : 0;
     if (request->op == VOLUME_SYMLINK) {
@@ -151,12 +152,12 @@ int memory_link(struct memory_volume *memory, struct volume_request *request)
 /* ---- remove ---------------------------------------------------------------------------------- */
 
 /* A name went: the node with it if it was the last. Returns its attributes after. */
-static struct attr drop(struct memory_volume *memory, struct memory_node *node)
+static struct attr drop(struct memory_volume *memory, struct memory_node *node, bool keeps)
 {
     node->attr.nlink = node->attr.type == OBJECT_DIRECTORY ? 0 : node->attr.nlink - 1;
     memory_touch(memory, node, false);
     struct attr attr = node->attr;
-    if (attr.nlink == 0) {
+    if (attr.nlink == 0 && !keeps) {
         memory_node_free(memory, node);
     }
     return attr;
@@ -195,7 +196,7 @@ int memory_remove(struct memory_volume *memory, struct volume_request *request)
         return status;
     }
     memory_entry_remove(memory, entry);
-    reply->object = drop(memory, node);
+    reply->object = drop(memory, node, request->keep_open && node->attr.type != OBJECT_DIRECTORY);
     reply->parent = directory->attr;
     return 0;
 }
@@ -285,7 +286,8 @@ static int rename_entry(struct memory_volume *memory, struct volume_request *req
     }
     if (replaced) {
         memory_entry_remove(memory, replaced);
-        (void)drop(memory, gone); /* its attributes are nobody's */
+        bool keeps = request->keep_open && gone->attr.type != OBJECT_DIRECTORY;
+        request->reply.replaced = drop(memory, gone, keeps);
     }
     memory_entry_remove(memory, entry);
     memory_touch(memory, node, false);
@@ -314,4 +316,15 @@ int memory_rename(struct memory_volume *memory, struct volume_request *request)
     reply->parent = from->attr;
     reply->parent2 = to->attr;
     return status;
+}
+
+/* What was kept without a name. */
+int memory_forget(struct memory_volume *memory, struct volume_request *request)
+{
+    struct memory_node *node = memory_node_find(memory, &request->object);
+    if (!node || node->attr.nlink > 0) {
+        return -ESTALE;
+    }
+    memory_node_free(memory, node);
+    return 0;
 }

@@ -310,7 +310,7 @@ static int (*const memory_ops[VOLUME_OP_COUNT])(struct memory_volume *, struct v
     [VOLUME_LINK] = memory_link,         [VOLUME_REMOVE] = memory_remove,
     [VOLUME_RMDIR] = memory_remove,      [VOLUME_RENAME] = memory_rename,
     [VOLUME_READDIR] = memory_readdir,   [VOLUME_STATFS] = memory_statfs,
-    [VOLUME_TMPFILE] = memory_refuse,    [VOLUME_FORGET] = memory_refuse,
+    [VOLUME_TMPFILE] = memory_refuse,    [VOLUME_FORGET] = memory_forget,
     [VOLUME_GETXATTR] = memory_refuse,   [VOLUME_LISTXATTR] = memory_refuse,
     [VOLUME_SETXATTR] = memory_refuse,   [VOLUME_REMOVEXATTR] = memory_refuse,
     [VOLUME_ALLOCATE] = memory_refuse,   [VOLUME_SEEK] = memory_refuse,

@@ -68,5 +68,6 @@ int memory_make(struct memory_volume *memory, struct volume_request *request);
 int memory_link(struct memory_volume *memory, struct volume_request *request);
 int memory_remove(struct memory_volume *memory, struct volume_request *request);
 int memory_rename(struct memory_volume *memory, struct volume_request *request);
+int memory_forget(struct memory_volume *memory, struct volume_request *request);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include "backend/base/clock.h"
 #include "frontends/fuse/fuse_frontend.h"
+#include "frontends/fuse/fuse_kernel.h"
 
 /* Advice to programs: buffers of this size. Each write is a round trip, so larger than a page. */
 #define BLOCK_SIZE_ADVICE (128 * 1024)
@@ -70,12 +71,13 @@ static void attr_answer(struct call *call)
         return;
     }
     attr_to_stat(&reply->object, &stat);
-    if (hidden_has(call->frontend, call->ino)) {
-        stat.st_nlink = 0;
+    double timeout = frontend_timeout(call->frontend, call->frontend->options->attribute_timeout_ms,
+                                      call_granted_until(call));
+    if (call->is_statx) {
+        kernel_reply_statx(call->req, &stat, &reply->object.btime, timeout);
+    } else {
+        fuse_reply_attr(call->req, &stat, timeout);
     }
-    fuse_reply_attr(call->req, &stat,
-                    frontend_timeout(call->frontend, call->frontend->options->attribute_timeout_ms,
-                                     call_granted_until(call)));
     call_release(call);
 }
 
@@ -84,6 +86,7 @@ void fuse_op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info
     (void)info; /* attributes belong to the object, not to the open file */
     struct call *call = call_new(req, VOLUME_GETATTR, ino, attr_answer);
     if (call) {
+        call->is_statx = kernel_extra()->is_statx;
         call_submit(call);
     }
 }
@@ -127,6 +130,9 @@ void fuse_op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *stat, int to_s
     struct call *call = call_new(req, VOLUME_SETATTR, ino, attr_answer);
     if (call) {
         call->request.change = change_from_stat(stat, to_set);
+        if (kernel_extra()->kills_privilege) {
+            call->request.cred.flags |= CRED_KILLS_PRIVILEGE;
+        }
         call_submit(call);
     }
 }

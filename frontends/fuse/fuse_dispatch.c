@@ -3,8 +3,8 @@
  * back. See fuse_frontend.h for the way a request goes.
  *
  * What is not in the table is answered with ENOSYS, which the kernel remembers: it then stops
- * asking for extended attributes at every write and for FLUSH at every close (nothing is deferred
- * here that a close could report), and does SEEK_DATA, locks and copies itself.
+ * asking for FLUSH at every close (nothing is deferred here that a close could report), and keeps
+ * locks itself.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -36,7 +36,6 @@ int frontend_new(const struct mount_options *options, struct frontend **out_fron
     atomic_init(&frontend->is_granting, true); /* until an answer says otherwise */
     pthread_mutex_init(&frontend->lock, NULL);
     pthread_mutex_init(&frontend->verifier_lock, NULL);
-    pthread_mutex_init(&frontend->hidden_lock, NULL);
     pthread_rwlock_init(&frontend->grant_lock, NULL);
     pthread_mutex_init(&frontend->watch_lock, NULL);
     pthread_cond_init(&frontend->watch_stop, NULL);
@@ -58,12 +57,10 @@ void frontend_free(struct frontend *frontend)
     if (frontend->session) {
         fuse_session_destroy(frontend->session);
     }
-    hidden_free_all(frontend);
     receive_pool_release(&frontend->buffers);
     inode_table_free(frontend->inodes);
     pthread_mutex_destroy(&frontend->lock);
     pthread_mutex_destroy(&frontend->verifier_lock);
-    pthread_mutex_destroy(&frontend->hidden_lock);
     pthread_rwlock_destroy(&frontend->grant_lock);
     pthread_mutex_destroy(&frontend->watch_lock);
     pthread_cond_destroy(&frontend->watch_stop);
@@ -196,12 +193,14 @@ static void call_note_changes(struct call *call)
 {
     static const uint32_t reading =
         1U << VOLUME_GETATTR | 1U << VOLUME_ACCESS | 1U << VOLUME_LOOKUP | 1U << VOLUME_READLINK |
-        1U << VOLUME_READ | 1U << VOLUME_COMMIT | 1U << VOLUME_READDIR | 1U << VOLUME_STATFS;
+        1U << VOLUME_READ | 1U << VOLUME_COMMIT | 1U << VOLUME_READDIR | 1U << VOLUME_STATFS |
+        1U << VOLUME_GETXATTR | 1U << VOLUME_LISTXATTR | 1U << VOLUME_SEEK;
     const struct reply *reply = &call->request.reply;
     if (reply->status == 0 && !(reading >> call->request.op & 1)) {
         note_change(call->frontend, &reply->object);
         note_change(call->frontend, &reply->parent);
         note_change(call->frontend, &reply->parent2);
+        note_change(call->frontend, &reply->replaced);
     }
 }
 
@@ -370,5 +369,12 @@ const struct fuse_lowlevel_ops fuse_operations = {
     .fsyncdir = fuse_op_fsyncdir,
     .statfs = fuse_op_statfs,
     .create = fuse_op_create,
+    .getxattr = fuse_op_getxattr,
+    .listxattr = fuse_op_listxattr,
+    .setxattr = fuse_op_setxattr,
+    .removexattr = fuse_op_removexattr,
+    .fallocate = fuse_op_fallocate,
+    .lseek = fuse_op_lseek,
+    .copy_file_range = fuse_op_copy_file_range,
     .forget_multi = fuse_op_forget_multi,
 };

@@ -19,7 +19,6 @@
 #include "gateway/trivet.h"
 
 struct directory;
-struct hidden;
 
 /* One request of the kernel. Its memory is pooled. */
 struct call {
@@ -35,11 +34,11 @@ struct call {
     pid_t pid;                  /* the thread that waits */
     struct fuse_file_info file; /* open, create */
     struct directory *directory;
-    struct hidden *hidden; /* unlink, rename: the record being made */
-    struct gfid rename_from;
-    size_t size;     /* readdir: of the kernel's buffer */
+    size_t size;     /* readdir, getxattr, listxattr: of the kernel's buffer */
     uint64_t offset; /* readdir: the kernel's */
     bool plus;
+    bool is_statx;
+    bool is_tmpfile;
     bool is_writeback; /* pages of a mapping, on behalf of whoever wrote to it */
     char *memory;      /* names and data that the request points to and that go with the call */
     char *received;    /* a receive buffer taken over */
@@ -95,9 +94,6 @@ struct frontend {
     uint64_t verifier;
     uint32_t epoch; /* from 1 */
 
-    pthread_mutex_t hidden_lock;
-    struct hidden *hidden; /* unlinked files that are still open: fuse_remove.c */
-    _Atomic unsigned hidden_count;
     struct seen_name seen[FUSE_NAMES_SEEN];
 
     /* A recall must not overtake the grant it takes back, which may be on its way to the kernel: an
@@ -263,12 +259,27 @@ void fuse_op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offs
 void fuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void fuse_op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *info);
 void fuse_op_statfs(fuse_req_t req, fuse_ino_t ino);
+void fuse_op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void fuse_op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void fuse_op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+                      size_t size, int flags);
+void fuse_op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+void fuse_op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                       struct fuse_file_info *info);
+void fuse_op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
+                   struct fuse_file_info *info);
+void fuse_op_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t from_offset,
+                             struct fuse_file_info *from_info, fuse_ino_t to, off_t to_offset,
+                             struct fuse_file_info *to_info, size_t length, int flags);
 void fuse_op_init(void *userdata, struct fuse_conn_info *connection);
 
-/* fuse_remove.c: the last file open on ino was closed. */
-void hidden_closed(struct frontend *frontend, fuse_ino_t ino);
-/* True if ino has no name but the hidden one. */
-bool hidden_has(struct frontend *frontend, fuse_ino_t ino);
-void hidden_free_all(struct frontend *frontend);
+/* fuse_remove.c: a file that this mount has open has no name; and the last one open on ino was
+ * closed. */
+void orphan_made(struct frontend *frontend, const struct attr *attr);
+void orphan_closed(struct frontend *frontend, fuse_ino_t ino);
+/* fuse_io.c: the caller may not keep a file's privilege bits, as far as the kernel leaves that to
+ * us; and bytes were written that fsync has to answer for. */
+void call_kills_privilege(struct call *call);
+void call_wrote(struct call *call);
 
 #endif

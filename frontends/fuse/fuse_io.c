@@ -14,6 +14,7 @@
 #include "backend/base/clock.h"
 #include "backend/base/scope.h"
 #include "frontends/fuse/fuse_frontend.h"
+#include "frontends/fuse/fuse_kernel.h"
 
 /* The epoch of verifier, which has just come with an answer. */
 static uint32_t verifier_epoch(struct frontend *frontend, uint64_t verifier)
@@ -27,6 +28,31 @@ static uint32_t verifier_epoch(struct frontend *frontend, uint64_t verifier)
     return frontend->epoch;
 }
 
+void call_kills_privilege(struct call *call)
+{
+    if (call->request.cred.uid != 0) {
+        call->request.cred.flags |= CRED_KILLS_PRIVILEGE;
+    }
+}
+
+/* Where the kernel says it: no CAP_FSETID. */
+static void call_take_privilege(struct call *call)
+{
+    if (kernel_extra()->kills_privilege) {
+        call->request.cred.flags |= CRED_KILLS_PRIVILEGE;
+    }
+}
+
+void call_wrote(struct call *call)
+{
+    struct frontend *frontend = call->frontend;
+    const struct reply *reply = &call->request.reply;
+    uint32_t epoch = verifier_epoch(frontend, reply->verifier);
+    if (reply->committed == STABLE_UNSTABLE) {
+        inode_table_wrote(frontend->inodes, call->ino, epoch);
+    }
+}
+
 static void open_reply(struct call *call)
 {
     struct frontend *frontend = call->frontend;
@@ -35,7 +61,7 @@ static void open_reply(struct call *call)
     call->file.keep_cache = inode_table_open(frontend->inodes, call->ino, now_ns);
     if (fuse_reply_open(call->req, &call->file) != 0 &&
         inode_table_close(frontend->inodes, call->ino)) {
-        hidden_closed(frontend, call->ino); /* no RELEASE follows an OPEN that was interrupted */
+        orphan_closed(frontend, call->ino); /* no RELEASE follows an OPEN that was interrupted */
     }
 }
 
@@ -58,6 +84,7 @@ void fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
     call->file = *info;
     if (info->flags & O_TRUNC) { /* FUSE_CAP_ATOMIC_O_TRUNC */
         call->request.change = (struct attr_change){.mask = ATTR_SIZE, .size = 0};
+        call_take_privilege(call);
         call_submit(call);
         return;
     }
@@ -70,7 +97,7 @@ void fuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info
     struct frontend *frontend = fuse_req_userdata(req);
     (void)info;
     if (inode_table_close(frontend->inodes, ino)) {
-        hidden_closed(frontend, ino);
+        orphan_closed(frontend, ino);
     }
     fuse_reply_err(req, 0);
 }
@@ -100,16 +127,12 @@ void fuse_op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 
 static void write_answer(struct call *call)
 {
-    struct frontend *frontend = call->frontend;
     const struct reply *reply = &call->request.reply;
     if (reply->status != 0) {
         call_fail(call, reply->status);
         return;
     }
-    uint32_t epoch = verifier_epoch(frontend, reply->verifier);
-    if (reply->committed == STABLE_UNSTABLE) {
-        inode_table_wrote(frontend->inodes, call->ino, epoch);
-    }
+    call_wrote(call);
     fuse_reply_write(call->req, reply->count);
     call_release(call);
 }
@@ -140,6 +163,7 @@ void fuse_op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size
     call->is_writeback = info->writepage;
     /* Pages of a mapping have their place, whatever the file was opened for. */
     call->request.append = (info->flags & O_APPEND) && !info->writepage;
+    call_take_privilege(call);
     call_submit(call);
 }
 

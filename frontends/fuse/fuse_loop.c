@@ -13,6 +13,7 @@
 #include "backend/base/log.h"
 #include "backend/base/scope.h"
 #include "frontends/fuse/fuse_frontend.h"
+#include "frontends/fuse/fuse_kernel.h"
 
 /* Wakes a session thread out of read(2), so that it sees that the session has ended. */
 #define WAKE_SIGNAL SIGUSR1
@@ -106,6 +107,7 @@ static void session_read(struct frontend *frontend, struct fuse_buf *buffer)
             fuse_session_exit(frontend->session); /* unmounted */
             return;
         }
+        kernel_receive(buffer);
         fuse_session_process_buf(frontend->session, buffer);
     }
 }

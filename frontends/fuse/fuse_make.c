@@ -1,6 +1,6 @@
 /*
- * Row make: CREATE, MKDIR, SYMLINK, MKNOD, LINK. What is made belongs to the caller; the kernel has
- * taken the umask from mode.
+ * Row make: CREATE, TMPFILE, MKDIR, SYMLINK, MKNOD, LINK. What is made belongs to the caller. The
+ * umask goes along, since a directory with a default ACL does not want it.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -10,10 +10,17 @@
 #include <sys/sysmacros.h>
 #include "backend/base/clock.h"
 #include "frontends/fuse/fuse_frontend.h"
+#include "frontends/fuse/fuse_kernel.h"
 
 static struct attr_change change_mode(mode_t mode)
 {
     return (struct attr_change){.mask = ATTR_MODE, .mode = mode & 07777};
+}
+
+static void call_mode(struct call *call, mode_t mode)
+{
+    call->request.change = change_mode(mode);
+    call->request.umask = fuse_req_ctx(call->req)->umask & 0777;
 }
 
 static void create_answer(struct call *call)
@@ -31,8 +38,12 @@ static void create_answer(struct call *call)
     }
     call->file.keep_cache =
         inode_table_open(frontend->inodes, entry.ino, clock_monotonic_ns(frontend->clock));
+    if (call->is_tmpfile) {
+        inode_table_set_orphan(frontend->inodes, entry.ino, true);
+    }
     if (fuse_reply_create(call->req, &entry, &call->file) != 0) {
         (void)inode_table_close(frontend->inodes, entry.ino);
+        orphan_closed(frontend, entry.ino);
         inode_table_forget(frontend->inodes, entry.ino, 1);
     }
     call_release(call);
@@ -41,15 +52,21 @@ static void create_answer(struct call *call)
 void fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                     struct fuse_file_info *info)
 {
-    struct call *call = call_new(req, VOLUME_CREATE, parent, create_answer);
-    if (!call || call_name(call, name) != 0) {
+    bool is_tmpfile = kernel_extra()->is_tmpfile;
+    struct call *call =
+        call_new(req, is_tmpfile ? VOLUME_TMPFILE : VOLUME_CREATE, parent, create_answer);
+    if (!call || (!is_tmpfile && call_name(call, name) != 0)) {
         return;
     }
     call->file = *info;
+    call->is_tmpfile = is_tmpfile;
     call->request.how = info->flags & O_EXCL ? VOLUME_CREATE_GUARDED : VOLUME_CREATE_UNCHECKED;
-    call->request.change = change_mode(mode);
+    call_mode(call, mode);
     if (info->flags & O_TRUNC) {
         call->request.change.mask |= ATTR_SIZE;
+    }
+    if (kernel_extra()->kills_privilege) {
+        call->request.cred.flags |= CRED_KILLS_PRIVILEGE;
     }
     call_submit(call);
 }
@@ -62,7 +79,7 @@ void fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
     if (!call || call_name(call, name) != 0) {
         return;
     }
-    call->request.change = change_mode(mode);
+    call_mode(call, mode);
     if (is_file) {
         call->request.how = VOLUME_CREATE_GUARDED;
     } else {
@@ -77,7 +94,7 @@ void fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 {
     struct call *call = call_new(req, VOLUME_MKDIR, parent, call_answer_entry);
     if (call && call_name(call, name) == 0) {
-        call->request.change = change_mode(mode);
+        call_mode(call, mode);
         call_submit(call);
     }
 }
@@ -99,9 +116,18 @@ void fuse_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, cons
     call_submit(call);
 }
 
+static void link_answer(struct call *call)
+{
+    if (call->request.reply.status == 0) {
+        /* What was made without a name has one now. */
+        inode_table_set_orphan(call->frontend->inodes, call->ino, false);
+    }
+    call_answer_entry(call);
+}
+
 void fuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
-    struct call *call = call_new(req, VOLUME_LINK, ino, call_answer_entry);
+    struct call *call = call_new(req, VOLUME_LINK, ino, link_answer);
     if (call && call_object2(call, parent) == 0 && call_name(call, name) == 0) {
         call_submit(call);
     }

@@ -20,6 +20,7 @@
 #include "backend/base/log.h"
 #include "backend/base/scope.h"
 #include "frontends/fuse/fuse_frontend.h"
+#include "frontends/fuse/fuse_kernel.h"
 #include "gateway/volume.h"
 
 static int fuse_open(char *out_error, size_t size)
@@ -70,7 +71,7 @@ static int kernel_mount(const struct frontend *frontend, const char *path, int f
 
 static int session_open(struct frontend *frontend, int fd)
 {
-    char program[] = "trivet-fuse", path[32];
+    char program[] = "trivet-fuse";
     char *argv[] = {program, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(1, argv);
     frontend->session =
@@ -79,13 +80,12 @@ static int session_open(struct frontend *frontend, int fd)
     if (!frontend->session) {
         return -ENOMEM;
     }
-    snprintf(path, sizeof(path), "/dev/fd/%d", fd); /* libfuse: "mounted already" */
-    if (fuse_session_mount(frontend->session, path) != 0) {
+    int status = kernel_io(frontend->session, fd);
+    if (status != 0) {
         fuse_session_destroy(frontend->session);
         frontend->session = NULL;
-        return -EBADF;
     }
-    return 0;
+    return status;
 }
 
 /* The kernel reads ahead 128 KiB unless told otherwise; one round trip should bring more. */

@@ -30,6 +30,7 @@ struct entry {
     uint64_t change;
     uint32_t opened;
     uint32_t epoch;
+    bool is_orphan;
 };
 
 struct slab {
@@ -50,6 +51,7 @@ struct shard {
 struct inode_table {
     struct shard shards[SHARDS];
     _Atomic uint64_t opened;
+    _Atomic uint64_t orphans;
 };
 
 static uint64_t ino_hash(uint64_t ino)
@@ -134,6 +136,19 @@ static int shard_insert(struct shard *shard, struct entry **place, const struct 
         (void)shard_grow(shard, shard->bucket_count * 2); /* without memory: longer chains */
     }
     return 0;
+}
+
+/* Remove the entry at place if nobody needs it. The kernel's FORGET may be read before the RELEASE
+ * that it sent first, by another thread: what is open or to be let go stays. */
+static void shard_sweep(struct shard *shard, struct entry **place)
+{
+    struct entry *entry = *place;
+    if (entry->references == 0 && entry->opened == 0 && !entry->is_orphan) {
+        *place = entry->next;
+        entry->next = shard->unused;
+        shard->unused = entry;
+        shard->count--;
+    }
 }
 
 int inode_table_new(struct inode_table **out_table)
@@ -229,12 +244,7 @@ void inode_table_forget(struct inode_table *table, uint64_t ino, uint64_t count)
         return;
     }
     entry->references -= count < entry->references ? count : entry->references;
-    if (entry->references == 0) {
-        *place = entry->next;
-        entry->next = shard->unused;
-        shard->unused = entry;
-        shard->count--;
-    }
+    shard_sweep(shard, place);
 }
 
 int inode_table_find(struct inode_table *table, uint64_t ino, struct gfid *out_gfid)
@@ -266,13 +276,53 @@ bool inode_table_close(struct inode_table *table, uint64_t ino)
 {
     struct shard *shard = table_shard(table, ino);
     AUTO_LOCK(&shard->lock);
-    struct entry *entry = *shard_place(shard, ino);
+    struct entry **place = shard_place(shard, ino);
+    struct entry *entry = *place;
     if (!entry || entry->opened == 0) {
         return false;
     }
     entry->opened--;
     atomic_fetch_sub_explicit(&table->opened, 1, memory_order_relaxed);
-    return entry->opened == 0;
+    bool is_last = entry->opened == 0;
+    shard_sweep(shard, place);
+    return is_last;
+}
+
+void inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orphan)
+{
+    struct shard *shard = table_shard(table, ino);
+    AUTO_LOCK(&shard->lock);
+    struct entry **place = shard_place(shard, ino);
+    struct entry *entry = *place;
+    if (!entry || entry->is_orphan == is_orphan) {
+        return;
+    }
+    entry->is_orphan = is_orphan;
+    if (is_orphan) {
+        atomic_fetch_add(&table->orphans, 1);
+    } else {
+        atomic_fetch_sub(&table->orphans, 1);
+        shard_sweep(shard, place);
+    }
+}
+
+bool inode_table_take_orphan(struct inode_table *table, uint64_t ino, struct gfid *out_gfid)
+{
+    if (atomic_load(&table->orphans) == 0) {
+        return false;
+    }
+    struct shard *shard = table_shard(table, ino);
+    AUTO_LOCK(&shard->lock);
+    struct entry **place = shard_place(shard, ino);
+    struct entry *entry = *place;
+    if (!entry || !entry->is_orphan || entry->opened > 0) {
+        return false;
+    }
+    entry->is_orphan = false;
+    atomic_fetch_sub(&table->orphans, 1);
+    *out_gfid = entry->gfid;
+    shard_sweep(shard, place);
+    return true;
 }
 
 uint32_t inode_table_opened(struct inode_table *table, uint64_t ino)

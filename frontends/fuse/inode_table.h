@@ -45,6 +45,10 @@ int inode_table_find(struct inode_table *table, uint64_t ino, struct gfid *out_g
 bool inode_table_open(struct inode_table *table, uint64_t ino, uint64_t now_ns);
 /* One open file less. True if it was the last. */
 bool inode_table_close(struct inode_table *table, uint64_t ino);
+/* ino has no name, and the volume keeps it for what is open here; or has one again. */
+void inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orphan);
+/* True, once, if ino is such an orphan and nothing is open on it: then it is to be let go. */
+bool inode_table_take_orphan(struct inode_table *table, uint64_t ino, struct gfid *out_gfid);
 /* How many files are open on ino, and in the whole table. */
 uint32_t inode_table_opened(struct inode_table *table, uint64_t ino);
 uint64_t inode_table_opened_all(const struct inode_table *table);
