@@ -26,6 +26,11 @@ struct changelog {
     pthread_cond_t synced; /* a sync came to its end */
     bool syncing;          /* a thread is out syncing; segments stay where they are */
     bool names_unsynced;   /* a segment was made since the directory was synced */
+    bool begin;            /* the helper is to sync */
+    bool closing;
+    bool has_helper;
+    pthread_t helper;      /* for changelog_sync_begin; made when it is first wanted */
+    pthread_cond_t wanted; /* begin or closing was set */
     int failed;            /* the first error; everything after it fails */
     uint64_t durable;      /* records up to this index are on stable storage */
     size_t segment_count;
@@ -115,6 +120,9 @@ static int add_segment(struct changelog *log, uint64_t first)
     if (result) {
         return result;
     }
+    if (log->segment_count > 0) {
+        segment_finish(last_segment(log));
+    }
     log->names_unsynced = true;
     log->segments[log->segment_count++] = segment;
     return 0;
@@ -156,6 +164,7 @@ int changelog_open(const struct changelog_options *options, struct changelog **o
     }
     pthread_mutex_init(&log->mutex, NULL);
     pthread_cond_init(&log->synced, NULL);
+    pthread_cond_init(&log->wanted, NULL);
     out_error[0] = '\0';
     int result = load(log, out_error, size);
     if (result) {
@@ -172,14 +181,27 @@ int changelog_open(const struct changelog_options *options, struct changelog **o
     return 0;
 }
 
+static void end_helper(struct changelog *log)
+{
+    pthread_mutex_lock(&log->mutex);
+    log->closing = true;
+    pthread_cond_signal(&log->wanted);
+    pthread_mutex_unlock(&log->mutex);
+    if (log->has_helper) {
+        (void)pthread_join(log->helper, NULL); /* fails only for what is no thread */
+    }
+}
+
 void changelog_close(struct changelog *log)
 {
     if (!log) {
         return;
     }
+    end_helper(log);
     for (size_t i = 0; i < log->segment_count; i++) {
         segment_free(log->segments[i]);
     }
+    pthread_cond_destroy(&log->wanted);
     pthread_cond_destroy(&log->synced);
     pthread_mutex_destroy(&log->mutex);
     free(log);
@@ -262,9 +284,9 @@ static int sync_segments(struct changelog *log)
     return result;
 }
 
-int changelog_sync(struct changelog *log)
+/* With the mutex held, which is given up meanwhile: make durable what there is now. */
+static void sync_locked(struct changelog *log)
 {
-    AUTO_LOCK(&log->mutex);
     uint64_t wanted = last_index(log);
     while (!log->failed && log->durable < wanted) {
         if (log->syncing) {
@@ -279,7 +301,43 @@ int changelog_sync(struct changelog *log)
         }
         pthread_cond_broadcast(&log->synced);
     }
+}
+
+int changelog_sync(struct changelog *log)
+{
+    AUTO_LOCK(&log->mutex);
+    sync_locked(log);
     return log->failed;
+}
+
+static void *help(void *context)
+{
+    struct changelog *log = context;
+    AUTO_LOCK(&log->mutex);
+    while (!log->closing) {
+        if (!log->begin) {
+            pthread_cond_wait(&log->wanted, &log->mutex);
+            continue;
+        }
+        log->begin = false;
+        sync_locked(log);
+    }
+    return NULL;
+}
+
+void changelog_sync_begin(struct changelog *log)
+{
+    AUTO_LOCK(&log->mutex);
+    if (log->failed || log->durable == last_index(log) || log->begin) {
+        return;
+    }
+    if (!log->has_helper) {
+        log->has_helper = pthread_create(&log->helper, NULL, help, log) == 0;
+    }
+    if (log->has_helper) {
+        log->begin = true;
+        pthread_cond_signal(&log->wanted);
+    }
 }
 
 int changelog_trim(struct changelog *log, uint64_t keep_size, uint64_t needed)

@@ -43,6 +43,9 @@ int changelog_read(struct changelog *log, uint64_t index, uint8_t *buffer, size_
 
 /* Every record so far is on stable storage after 0. One sync serves all who came before it. */
 int changelog_sync(struct changelog *log);
+/* Let that begin on a thread of the log's, while the caller waits for another file. Advice only: it
+ * is done when changelog_sync says so. */
+void changelog_sync_begin(struct changelog *log);
 
 /* Index of the first record that is kept, and of the last (first - 1 if there is none). */
 void changelog_range(struct changelog *log, uint64_t *out_first, uint64_t *out_last);

@@ -88,6 +88,7 @@ int posix_sync(struct store *store, const struct gfid *gfid)
                                      : posix_fail(posix, result);
         }
         if (object->type == OBJECT_FILE) {
+            changelog_sync_begin(posix->log); /* both at once: the disk has one flush for them */
             result = durable_data(object->fd);
         }
         fd_cache_put(posix->objects, object);

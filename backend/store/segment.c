@@ -2,6 +2,10 @@
  * One segment of the log. A record is a head, the encoded operation, and zeros up to a multiple of
  * 8; the checksum covers the head too, so that a record is good only in its own place.
  *
+ * Behind the last record lie zeros, written ahead: a record then goes where the file has blocks and
+ * size already, and a sync is the write of a page and a flush, without a transaction of the file
+ * system for the new size. Zeros are no record, so whoever looks for the end finds it there.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "backend/store/segment.h"
@@ -23,6 +27,8 @@
 /* What a record is first tried to be read with. */
 #define READ_SIZE ((size_t)2048)
 #define ALIGNMENT 8
+/* Zeros written at once: hundreds of records share the transaction that this costs at a sync. */
+#define LAY_SIZE ((size_t)256 * 1024)
 
 static size_t padded(size_t size)
 {
@@ -53,6 +59,7 @@ static struct segment *segment_new(uint64_t first, int fd)
         segment->first = first;
         segment->fd = fd;
         segment->size = sizeof(struct disk_segment);
+        segment->laid = segment->size;
     }
     return segment;
 }
@@ -119,6 +126,7 @@ int segment_open(int directory_fd, uint64_t first, uint64_t disk_id, struct segm
     }
     (void)TAKE_FD(fd); /* the segment's now */
     segment->size = (uint64_t)status.st_size;
+    segment->laid = segment->size;
     segment->synced = segment->size;
     *out_segment = segment;
     return 0;
@@ -149,6 +157,24 @@ static int note_offset(struct segment *segment, uint64_t offset)
     return 0;
 }
 
+/* Zeros for many records to come. Where there is no room for them a record may still find some. */
+static void lay_ahead(struct segment *segment)
+{
+    static const uint8_t zeros[LAY_SIZE];
+    uint64_t from = segment->laid > segment->size ? segment->laid : segment->size;
+    uint64_t end = (from / LAY_SIZE + 1) * LAY_SIZE;
+    if (write_all_at(segment->fd, zeros, end - from, from) == 0) {
+        segment->laid = end;
+    }
+}
+
+void segment_finish(struct segment *segment)
+{
+    if (segment->laid > segment->size && ftruncate(segment->fd, (off_t)segment->size) == 0) {
+        segment->laid = segment->size; /* else it stays longer than needed, which harms nobody */
+    }
+}
+
 int segment_append(struct segment *segment, uint64_t durable, struct slice record)
 {
     PRE(segment->mapped && record.size > 0 && record.size <= OPERATION_SIZE_MAX);
@@ -168,6 +194,9 @@ int segment_append(struct segment *segment, uint64_t durable, struct slice recor
                                   {data.out, record.size},
                                   {padding.out, padded(record.size) - record.size}};
     size_t size = sizeof head + padded(record.size);
+    if (segment->size + size > segment->laid) {
+        lay_ahead(segment);
+    }
     ssize_t done;
     do {
         done = pwritev(segment->fd, parts, 3, (off_t)segment->size);
@@ -348,6 +377,7 @@ int segment_recover(struct segment *segment, const struct segment_check *check)
         return -errno;
     }
     segment->size = end;
+    segment->laid = end;
     segment->mapped = true;
     return 0;
 }

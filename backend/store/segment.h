@@ -14,6 +14,7 @@ struct segment {
     uint64_t first; /* index of its first record; its name too */
     uint64_t count;
     uint64_t size;   /* bytes: where the next record goes */
+    uint64_t laid;   /* bytes that the file has: zeros behind size */
     uint64_t synced; /* bytes on stable storage */
     int fd;
     bool mapped;
@@ -35,6 +36,8 @@ void segment_free(struct segment *segment);
 void segment_name(uint64_t first, char out_name[24]);
 
 int segment_append(struct segment *segment, uint64_t durable, struct slice record);
+/* Nothing more is appended: give back the room that was laid out for it. */
+void segment_finish(struct segment *segment);
 /* Fails: -ENOENT -ENOBUFS -E_CORRUPT. */
 int segment_read(struct segment *segment, uint64_t index, uint8_t *buffer, size_t size,
                  size_t *out_size);

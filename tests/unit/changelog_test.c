@@ -124,24 +124,47 @@ static void old_segments_are_dropped_but_not_those_needed(void)
     end();
 }
 
-/* Change the file of the last segment. */
-static void damage(off_t from_end, const char *bytes, size_t size)
+static int open_last_segment(void)
 {
-    uint64_t from;
     char name[96] = "";
-    for (from = last(); from >= FIRST; from--) {
+    for (uint64_t from = last(); from >= FIRST; from--) {
         (void)snprintf(name, sizeof name, "%s/%020llu", path, (unsigned long long)from);
         if (access(name, F_OK) == 0) {
             break;
         }
     }
     int segment = open(name, O_RDWR);
+    CU_ASSERT_FATAL(segment >= 0);
+    return segment;
+}
+
+static off_t size_of(int segment)
+{
     struct stat status;
-    CU_ASSERT_FATAL(segment >= 0 && fstat(segment, &status) == 0);
+    CU_ASSERT_EQUAL_FATAL(fstat(segment, &status), 0);
+    return status.st_size;
+}
+
+/* Where the last record ends, padding included, before the zeros that were written ahead. */
+static off_t end_of_records(int segment)
+{
+    off_t end = size_of(segment);
+    char byte = 0;
+    while (end > 0 && pread(segment, &byte, 1, end - 1) == 1 && byte == 0) {
+        end--;
+    }
+    return (end + 7) / 8 * 8;
+}
+
+/* Change the file of the last segment. */
+static void damage(off_t from_end, const char *bytes, size_t size)
+{
+    int segment = open_last_segment();
+    off_t at = end_of_records(segment) - from_end;
     if (bytes) {
-        CU_ASSERT_EQUAL(pwrite(segment, bytes, size, status.st_size - from_end), (ssize_t)size);
+        CU_ASSERT_EQUAL(pwrite(segment, bytes, size, at), (ssize_t)size);
     } else {
-        CU_ASSERT_EQUAL(ftruncate(segment, status.st_size - from_end), 0);
+        CU_ASSERT_EQUAL(ftruncate(segment, at), 0);
     }
     (void)close(segment);
 }
@@ -228,10 +251,65 @@ static void a_segment_without_a_head_is_made_anew(void)
     end();
 }
 
+/* A sync that finds a new size costs a transaction of the file system. */
+static void records_go_where_zeros_were_written(void)
+{
+    begin();
+    append(FIRST, 20);
+    int segment = open_last_segment();
+    off_t laid = size_of(segment);
+    CU_ASSERT(laid > end_of_records(segment));
+    append(21, 60);
+    CU_ASSERT_EQUAL(size_of(segment), laid);
+    CU_ASSERT_EQUAL_FATAL(reopen(false), 0); /* it ends where the zeros begin */
+    CU_ASSERT_EQUAL(last(), 60);
+    CU_ASSERT_EQUAL(size_of(segment), end_of_records(segment));
+    append(61, 90);
+    CU_ASSERT(reads(60) && reads(90));
+    append(91, 500); /* another segment: the room of this one is given back */
+    CU_ASSERT_EQUAL(size_of(segment), end_of_records(segment));
+    (void)close(segment);
+    CU_ASSERT_EQUAL_FATAL(reopen(true), 0);
+    CU_ASSERT(reads(90) && reads(91) && reads(500));
+    end();
+}
+
+static void a_record_in_the_zeros_of_a_power_cut_is_found_out(void)
+{
+    begin();
+    append(FIRST, 20);
+    int segment = open_last_segment();
+    off_t before = end_of_records(segment);
+    append(21, 21);
+    off_t after = end_of_records(segment);
+    CU_ASSERT_EQUAL(changelog_sync(changelog), 0);
+    append(22, 22);
+    static const char zeros[2048];
+    CU_ASSERT_EQUAL(pwrite(segment, zeros, (size_t)(after - before), before), after - before);
+    (void)close(segment);
+    CU_ASSERT_EQUAL(reopen(false), -E_CORRUPT); /* it was durable by what comes behind it */
+    end();
+}
+
+static void a_sync_that_was_begun_is_waited_for(void)
+{
+    begin();
+    for (uint64_t index = FIRST; index <= 200; index++) {
+        append(index, index);
+        changelog_sync_begin(changelog);
+        if (index % 3 == 0) {
+            CU_ASSERT_EQUAL(changelog_sync(changelog), 0);
+        }
+    }
+    CU_ASSERT(reads(200));
+    end(); /* perhaps in the middle of one */
+}
+
 static void *sync_often(void *context)
 {
     (void)context;
     for (int i = 0; i < 50; i++) {
+        changelog_sync_begin(changelog);
         if (changelog_sync(changelog)) {
             return changelog;
         }
@@ -269,6 +347,9 @@ int main(void)
     CU_ADD_TEST(suite, a_record_damaged_later_is_said_when_read);
     CU_ADD_TEST(suite, a_segment_of_another_brick_is_refused);
     CU_ADD_TEST(suite, a_segment_without_a_head_is_made_anew);
+    CU_ADD_TEST(suite, records_go_where_zeros_were_written);
+    CU_ADD_TEST(suite, a_record_in_the_zeros_of_a_power_cut_is_found_out);
+    CU_ADD_TEST(suite, a_sync_that_was_begun_is_waited_for);
     CU_ADD_TEST(suite, many_may_sync_while_one_appends);
     CU_basic_run_tests();
     unsigned int failures = CU_get_number_of_failures();
