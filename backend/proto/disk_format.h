@@ -16,8 +16,8 @@
  *                              encoded operation, zeros up to a multiple of 8
  *     .trivet/state            struct disk_state (backend/store/state.h), shared memory really
  *     .trivet/orphans/<gfid, 32 hex digits>   objects that have no name and are in use
- *     .trivet/xattrs/<gfid, 32 hex digits>    extended attributes that the object's inode cannot
- *                              hold: the packed record of the index
+ *     .trivet/xattrs/<gfid, 32 hex digits>    struct disk_file, then all extended attributes of
+ *                              an object whose inode cannot hold them (backend/proto/xattr.h)
  *     .trivet/stray/           what lay in the way in the tree and is not the volume's
  *     .trivet/lock             held with flock while a process has the brick open
  *
@@ -87,7 +87,12 @@ struct disk_file {
 } __attribute__((packed));
 static_assert(sizeof(struct disk_file) == 24, "on disk");
 
-enum disk_file_kind { DISK_FILE_IDENTITY = 1, DISK_FILE_VIEW = 2, DISK_FILE_CLEAN = 3 };
+enum disk_file_kind {
+    DISK_FILE_IDENTITY = 1,
+    DISK_FILE_VIEW = 2,
+    DISK_FILE_CLEAN = 3,
+    DISK_FILE_XATTRS = 4
+};
 
 struct disk_identity {
     struct volume_id volume;

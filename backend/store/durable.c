@@ -6,6 +6,7 @@
 #include "backend/store/durable.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <xxhash.h>
@@ -68,7 +69,8 @@ int read_all_at(int fd, void *buffer, size_t size, uint64_t offset, size_t *out_
     return 0;
 }
 
-static int write_new(int directory_fd, const char *name, uint16_t kind, struct slice payload)
+static int write_new(int directory_fd, const char *name, uint16_t kind, struct slice payload,
+                     bool durable)
 {
     AUTO_CLOSE int fd = openat(directory_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -85,21 +87,38 @@ static int write_new(int directory_fd, const char *name, uint16_t kind, struct s
     if (!result) {
         result = write_all_at(fd, payload.data, payload.size, sizeof head);
     }
-    return result ? result : durable_data(fd);
+    if (!result && durable) {
+        result = durable_data(fd);
+    }
+    return result;
 }
 
-int durable_file_put(int directory_fd, const char *name, uint16_t kind, struct slice payload)
+static int replace(int directory_fd, const char *name, uint16_t kind, struct slice payload,
+                   bool durable)
 {
     char new_name[64];
     int length = snprintf(new_name, sizeof new_name, "%s.new", name);
     PRE(length > 0 && (size_t)length < sizeof new_name);
     PRE(payload.size <= UINT32_MAX);
     /* Bytes first, then the name, then the directory: the name never stands for half a file. */
-    int result = write_new(directory_fd, new_name, kind, payload);
+    int result = write_new(directory_fd, new_name, kind, payload, durable);
     if (!result && renameat(directory_fd, new_name, directory_fd, name)) {
         result = -errno;
     }
-    return result ? result : durable_names(directory_fd);
+    if (!result && durable) {
+        result = durable_names(directory_fd);
+    }
+    return result;
+}
+
+int durable_file_put(int directory_fd, const char *name, uint16_t kind, struct slice payload)
+{
+    return replace(directory_fd, name, kind, payload, true);
+}
+
+int file_put(int directory_fd, const char *name, uint16_t kind, struct slice payload)
+{
+    return replace(directory_fd, name, kind, payload, false);
 }
 
 int durable_file_get(int directory_fd, const char *name, uint16_t kind, uint8_t *buffer,

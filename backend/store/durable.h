@@ -22,6 +22,9 @@ int durable_all(int fd);
  * the old one or the new one, whole. payload is checked by a checksum when it is read.
  */
 int durable_file_put(int directory_fd, const char *name, uint16_t kind, struct slice payload);
+/* The same without waiting for the disk, for what the log brings back: after a stop of the machine
+ * the file may be damaged, which its checksum tells. */
+int file_put(int directory_fd, const char *name, uint16_t kind, struct slice payload);
 /* Fails: -ENOENT, -E_CORRUPT (checksum, kind or version), -ENOBUFS. */
 int durable_file_get(int directory_fd, const char *name, uint16_t kind, uint8_t *buffer,
                      size_t size, size_t *out_size);

@@ -31,7 +31,9 @@ struct posix_store {
     int orphans_fd; /* .trivet/orphans */
     int xattrs_fd;  /* .trivet/xattrs */
     int lock_fd;
-    atomic_int failed; /* the first error that the brick cannot get over */
+    bool small_inodes;        /* extended attributes of an inode must fit in a few KiB */
+    atomic_bool hides_xattrs; /* there is, or was, something in .trivet/xattrs */
+    atomic_int failed;        /* the first error that the brick cannot get over */
 
     pthread_mutex_t checkpoint_mutex; /* one checkpoint at a time */
     struct gfid flushed_last;         /* where the next batch goes on; guarded by it */
@@ -79,6 +81,8 @@ int posix_open_name(int parent_fd, const char *name, uint32_t type, int *out_fd)
 int node_chmod(int fd, uint32_t type, uint32_t mode);
 int node_xattr_set(int fd, uint32_t type, const char *name, const void *value, size_t size);
 /* Fails: -ENODATA. */
+int node_xattr_remove(int fd, uint32_t type, const char *name);
+/* Fails: -ENODATA. */
 int node_xattr_get(int fd, uint32_t type, const char *name, void *value, size_t size,
                    size_t *out_size);
 /* Whose node is it? Fails: -ENODATA (nobody's), -E_CORRUPT. */
@@ -112,9 +116,16 @@ int posix_explain_missing(struct posix_store *posix, const struct gfid *gfid);
 
 /* posix_space.c */
 int posix_apply_allocate(struct posix_store *posix, const struct operation *operation);
-/* posix_xattr.c: bring all extended attributes and ACLs of an object that the operation may have
- * changed to the tree. */
+/* posix_xattr.c: bring what an operation that is in the tree otherwise did to extended attributes
+ * and ACLs there too; of most kinds it is nothing. Not of MAKE: */
 int posix_apply_xattr(struct posix_store *posix, const struct operation *operation);
+/* The ACLs of a node that was just made, whatever the kernel thinks that it inherits. */
+int posix_make_acl(struct posix_store *posix, int parent_fd, int fd,
+                   const struct operation *operation);
+/* The kernel takes security.capability from what is written; what a later operation set stays. */
+int posix_keep_capability(struct posix_store *posix, const struct gfid *gfid);
+/* Look what the file system is like, and whether it refused any. */
+int posix_xattrs_open(struct posix_store *posix);
 /* posix_orphan.c: take what loses its last name to the orphans, unless that is done; and give one
  * its first name. */
 int posix_orphan_take(struct posix_store *posix, int parent_fd, const char *name,
@@ -147,6 +158,8 @@ int posix_view_put(struct store *store, const struct view *view);
 
 /* posix_checkpoint.c: bring decided times to the tree, for at most count objects. */
 int posix_flush(struct posix_store *posix, uint32_t count, uint32_t *out_flushed);
+/* The xattr with what the file system cannot be told. */
+int posix_times_set(int fd, const struct attr *attr);
 /* posix_info.c: ask the file system how much room there is. */
 int posix_measure_space(struct posix_store *posix);
 /* posix_format.c: open a directory of the brick's own, made if it is not there. */

@@ -111,8 +111,8 @@ static int note_applied(struct posix_store *posix, const struct operation *opera
     return result;
 }
 
-static int apply_one(struct posix_store *posix, const struct operation *operation,
-                     struct slice bulk, struct handle_record *out_handle)
+static int apply_kind(struct posix_store *posix, const struct operation *operation,
+                      struct slice bulk, struct handle_record *out_handle)
 {
     switch (operation->kind) {
     case OPERATION_WRITE:
@@ -131,12 +131,19 @@ static int apply_one(struct posix_store *posix, const struct operation *operatio
         return posix_apply_allocate(posix, operation);
     case OPERATION_SETXATTR:
     case OPERATION_REMOVEXATTR:
-        return posix_apply_xattr(posix, operation);
+        return 0;
     case OPERATION_FORGET:
         return posix_apply_forget(posix, operation);
     default:
         return -E_BAD_MESSAGE;
     }
+}
+
+static int apply_one(struct posix_store *posix, const struct operation *operation,
+                     struct slice bulk, struct handle_record *out_handle)
+{
+    int result = apply_kind(posix, operation, bulk, out_handle);
+    return result ? result : posix_apply_xattr(posix, operation);
 }
 
 /*
@@ -156,6 +163,9 @@ static int apply_again(struct posix_store *posix, const struct operation *operat
         result = posix_apply_setattr(posix, &bytes_only);
     } else if (operation->kind == OPERATION_ALLOCATE) {
         result = posix_apply_allocate(posix, &bytes_only);
+    }
+    if (!result) {
+        result = posix_keep_capability(posix, &operation->object.gfid);
     }
     return result == -ENOENT ? 0 : result; /* removed later on */
 }

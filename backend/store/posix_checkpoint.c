@@ -41,12 +41,8 @@ static int set_times(int fd, const struct attr *attr)
     return utimensat(fd, "", times, AT_EMPTY_PATH) ? -errno : 0;
 }
 
-static int set_rest(int fd, const struct attr *attr)
+int posix_times_set(int fd, const struct attr *attr)
 {
-    bool unchanged = timestamp_compare(&attr->ctime, &attr->btime) == 0;
-    if (unchanged && attr->type != OBJECT_DIRECTORY) {
-        return 0; /* as it was made: the gfid's xattr says it all */
-    }
     const struct disk_times value = {
         .version = htobe16(DISK_VERSION),
         .size = htobe16(sizeof value),
@@ -58,6 +54,15 @@ static int set_rest(int fd, const struct attr *attr)
         .ctime = disk_time(&attr->ctime),
     };
     return node_xattr_set(fd, attr->type, DISK_XATTR_TIMES, &value, sizeof value);
+}
+
+static int set_rest(int fd, const struct attr *attr)
+{
+    bool unchanged = timestamp_compare(&attr->ctime, &attr->btime) == 0;
+    if (unchanged && attr->type != OBJECT_DIRECTORY) {
+        return 0; /* as it was made: the gfid's xattr says it all */
+    }
+    return posix_times_set(fd, attr);
 }
 
 static int flush_object(struct posix_store *posix, const struct attr *attr)

@@ -12,6 +12,7 @@
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
+#include "backend/proto/xattr.h"
 #include "backend/store/durable.h"
 #include "backend/store/posix.h"
 
@@ -203,6 +204,8 @@ static int set_root(int root_fd)
                                     .type = htobe32(OBJECT_DIRECTORY),
                                     .gfid = GFID_ROOT};
     int result = node_xattr_set(root_fd, OBJECT_DIRECTORY, DISK_XATTR_GFID, &value, sizeof value);
+    (void)node_xattr_remove(root_fd, OBJECT_DIRECTORY, XATTR_ACL_ACCESS);  /* if it has any, and */
+    (void)node_xattr_remove(root_fd, OBJECT_DIRECTORY, XATTR_ACL_DEFAULT); /* if there can be */
     if (!result && (fchown(root_fd, 0, 0) || fchmod(root_fd, 0755))) {
         result = -errno; /* the root is the same on every brick */
     }

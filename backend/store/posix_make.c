@@ -156,6 +156,9 @@ static int make_in(struct posix_store *posix, int parent_fd, const char *name,
         result = finish_node(fd, operation, again);
     }
     if (!result) {
+        result = posix_make_acl(posix, parent_fd, fd, operation);
+    }
+    if (!result) {
         result = posix_order_set(parent_fd, operation->cookie, operation->name);
     }
     if (!result) {

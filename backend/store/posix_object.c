@@ -156,6 +156,12 @@ int node_xattr_set(int fd, uint32_t type, const char *name, const void *value, s
     return result ? -errno : 0;
 }
 
+int node_xattr_remove(int fd, uint32_t type, const char *name)
+{
+    int result = is_by_path(type) ? removexattr(proc_path(fd).text, name) : fremovexattr(fd, name);
+    return result ? -errno : 0;
+}
+
 int node_xattr_get(int fd, uint32_t type, const char *name, void *value, size_t size,
                    size_t *out_size)
 {

@@ -182,6 +182,9 @@ static int open_parts(struct posix_store *posix, bool same_boot, char *out_error
         result = posix_make_part(posix->meta_fd, "xattrs", &posix->xattrs_fd);
     }
     if (!result) {
+        result = posix_xattrs_open(posix);
+    }
+    if (!result) {
         result = fd_cache_new(objects_kept_open(), &posix->objects);
     }
     if (result) {

@@ -15,6 +15,7 @@
 #include <xxhash.h>
 #include "backend/base/check.h"
 #include "backend/proto/dirent.h"
+#include "tests/lib/xattr_check.h"
 
 int64_t store_list(struct store *store, const struct gfid *directory, size_t size,
                    void (*each)(void *context, const struct dirent_entry *entry), void *context)
@@ -63,6 +64,7 @@ static void digest_attr(struct digest *digest, const struct attr *attr)
                                 attr->gid,
                                 attr->device_major,
                                 attr->device_minor,
+                                attr->flags,
                                 attr->size,
                                 attr->used,
                                 attr->change,
@@ -77,6 +79,9 @@ static void digest_attr(struct digest *digest, const struct attr *attr)
     (void)XXH3_64bits_update(digest->state, numbers, sizeof numbers);
     (void)XXH3_64bits_update(digest->state, &attr->gfid, sizeof attr->gfid);
     (void)XXH3_64bits_update(digest->state, &attr->parent, sizeof attr->parent);
+    uint64_t xattrs = xattrs_digest(digest->store, &attr->gfid);
+    digest->failed |= xattrs == 0;
+    digest_number(digest, xattrs);
 }
 
 static void digest_entry(void *context, const struct dirent_entry *entry)
@@ -129,6 +134,7 @@ uint64_t store_digest(struct store *store)
 struct comparison {
     struct store *store;
     int directory_fd;
+    int hidden_fd;    /* .trivet/xattrs; negative: no brick */
     const char *path; /* for messages */
     unsigned int how;
     uint32_t unnamed; /* links that what is there has beyond those of the volume */
@@ -180,8 +186,8 @@ static void compare_contents(struct comparison *comparison, const struct dirent_
     }
 }
 
-static int compare_directory(struct store *store, const struct gfid *gfid, int fd, const char *path,
-                             unsigned int how);
+static int compare_directory(const struct comparison *of, const struct gfid *gfid, int fd,
+                             const char *path);
 
 static void compare_entry(void *context, const struct dirent_entry *entry)
 {
@@ -217,6 +223,12 @@ static void compare_entry(void *context, const struct dirent_entry *entry)
                                          status.st_mtim.tv_nsec != attr->mtime.nanoseconds)) {
         differ(comparison, entry, "mtime", attr->mtime.nanoseconds, status.st_mtim.tv_nsec);
     }
+    if (comparison->hidden_fd >= 0) {
+        char path[32 + NAME_SIZE_MAX];
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d/%s", comparison->directory_fd, name);
+        comparison->differences +=
+            xattrs_compare(comparison->store, attr, path, comparison->hidden_fd);
+    }
     if (comparison->how & TREE_CONTENTS && type == OBJECT_FILE) {
         compare_contents(comparison, entry, name);
     }
@@ -224,8 +236,7 @@ static void compare_entry(void *context, const struct dirent_entry *entry)
         char path[256];
         (void)snprintf(path, sizeof path, "%s/%.16s", comparison->path, name);
         int fd = openat(comparison->directory_fd, name, O_RDONLY | O_DIRECTORY);
-        comparison->differences +=
-            compare_directory(comparison->store, &entry->gfid, fd, path, comparison->how);
+        comparison->differences += compare_directory(comparison, &entry->gfid, fd, path);
     }
 }
 
@@ -244,11 +255,15 @@ static int64_t count_entries(int fd)
 }
 
 /* Takes fd. */
-static int compare_directory(struct store *store, const struct gfid *gfid, int fd, const char *path,
-                             unsigned int how)
+static int compare_directory(const struct comparison *of, const struct gfid *gfid, int fd,
+                             const char *path)
 {
-    struct comparison comparison = {.store = store, .directory_fd = fd, .path = path, .how = how};
-    int64_t count = store_list(store, gfid, 4000, compare_entry, &comparison);
+    struct comparison comparison = {.store = of->store,
+                                    .directory_fd = fd,
+                                    .hidden_fd = of->hidden_fd,
+                                    .path = path,
+                                    .how = of->how};
+    int64_t count = store_list(of->store, gfid, 4000, compare_entry, &comparison);
     int64_t there = count_entries(fd);
     if (count != there) {
         comparison.differences++;
@@ -259,11 +274,14 @@ static int compare_directory(struct store *store, const struct gfid *gfid, int f
 }
 
 /* Each orphan has a node of its own, and no other node is there. */
-static int compare_orphans(struct store *store, int root_fd, unsigned int how)
+static int compare_orphans(const struct comparison *of, int root_fd)
 {
     int fd = openat(root_fd, ".trivet/orphans", O_RDONLY | O_DIRECTORY);
-    struct comparison comparison = {
-        .store = store, .directory_fd = fd, .path = "(orphans)", .how = how, .unnamed = 1};
+    struct store *store = of->store;
+    struct comparison comparison = *of;
+    comparison.directory_fd = fd;
+    comparison.path = "(orphans)";
+    comparison.unnamed = 1;
     struct dirent_entry entry = {.cookie = COOKIE_START};
     uint64_t keeper;
     int64_t count = 0;
@@ -293,8 +311,14 @@ int store_compare(struct store *store, const char *path, unsigned int how)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY);
     INVARIANT(fd >= 0);
-    int differences = compare_orphans(store, fd, how);
-    return differences + compare_directory(store, &GFID_ROOT, fd, "", how);
+    struct comparison comparison = {.store = store, .how = how};
+    comparison.hidden_fd = openat(fd, ".trivet/xattrs", O_RDONLY | O_DIRECTORY);
+    int differences = compare_orphans(&comparison, fd);
+    differences += compare_directory(&comparison, &GFID_ROOT, fd, "");
+    if (comparison.hidden_fd >= 0) {
+        (void)close(comparison.hidden_fd);
+    }
+    return differences;
 }
 
 int store_follow(struct store *memory, struct store *brick)
@@ -398,6 +422,7 @@ struct mutation wish_random(struct random_sequence *random, struct wish_room *ro
     wish.cred.uid = (uint32_t)random_sequence_below(random, 3);
     wish.cred.flags = random_sequence_below(random, 4) ? CRED_CHECKED : 0;
     wish.change = random_change(random);
+    wish.umask = random_sequence_below(random, 2) ? 027 : 0;
     if (random_sequence_below(random, 2)) {
         wish.id = (struct op_id){
             .kind = OP_ID_SESSION, .client = 1 + random_sequence_below(random, 2), .sequence = 1};
@@ -408,6 +433,9 @@ struct mutation wish_random(struct random_sequence *random, struct wish_room *ro
         const struct orphan_seen *orphan = &room->orphans[random_sequence_below(random, 4)];
         wish.object = orphan->gfid;
         wish.id.client = random_sequence_below(random, 8) ? orphan->client : 3;
+    }
+    if (random_sequence_below(random, 5) == 0) {
+        return wish_xattr(random, wish.object, room->bulk);
     }
     if (wish.kind == MUTATION_MAKE) {
         uint64_t type = random_sequence_below(random, 12);

@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <CUnit/Basic.h>
+#include <dirent.h>
 #include <stdio.h>
 #include "tests/lib/store_check.h"
 #include "tests/lib/store_fixture.h"
@@ -34,6 +35,10 @@ struct tally {
     uint32_t unnamed;   /* files made without one */
     uint32_t named;     /* those that got one */
     uint32_t exchanged; /* of two different types */
+    uint32_t inherited; /* things made that have an ACL */
+    uint32_t masked;    /* modes of what has an ACL */
+    uint32_t dropped;   /* capabilities */
+    uint32_t hidden;    /* objects whose inodes cannot hold all that they have */
 };
 
 static void count(struct tally *tally, const struct operation *operation)
@@ -45,21 +50,41 @@ static void count(struct tally *tally, const struct operation *operation)
     tally->named += operation->kind == OPERATION_LINK && operation->object.nlink == 1;
     tally->exchanged += operation->rename_flags & RENAME_EXCHANGE &&
                         operation->object.type != operation->replaced.type;
+    tally->inherited += operation->kind == OPERATION_MAKE && operation->acl.size > 0;
+    tally->masked += operation->kind == OPERATION_SETATTR && operation->acl.size > 0;
+    tally->dropped += (operation->flags & OPERATION_DROPS_CAPABILITY) != 0;
+}
+
+static uint32_t count_hidden(const char *path)
+{
+    char hidden[128];
+    (void)snprintf(hidden, sizeof hidden, "%s/.trivet/xattrs", path);
+    DIR *directory = opendir(hidden);
+    uint32_t files = 0;
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        files += entry->d_name[0] != '.';
+    }
+    (void)closedir(directory);
+    return files;
 }
 
 static void check_tally(const struct tally *tally)
 {
     for (uint32_t kind = OPERATION_NONE + 1; kind <= OPERATION_KIND_LAST; kind++) {
-        if (kind != OPERATION_SETXATTR && kind != OPERATION_REMOVEXATTR) {
-            CU_ASSERT(tally->done[kind] >= 5);
-        }
+        CU_ASSERT(tally->done[kind] >= 5);
     }
     CU_ASSERT(tally->kept >= 5);
     CU_ASSERT(tally->unnamed >= 5);
     CU_ASSERT(tally->named >= 1);
     CU_ASSERT(tally->exchanged >= 5);
+    CU_ASSERT(tally->inherited >= 5);
+    CU_ASSERT(tally->masked >= 5);
+    CU_ASSERT(tally->dropped >= 1);
     printf("(%u kept, %u unnamed, %u named, %u exchanged, %u forgotten) ", tally->kept,
            tally->unnamed, tally->named, tally->exchanged, tally->done[OPERATION_FORGET]);
+    printf("(%u xattrs set, %u removed, %u inherited, %u masked, %u dropped, %u hidden) ",
+           tally->done[OPERATION_SETXATTR], tally->done[OPERATION_REMOVEXATTR], tally->inherited,
+           tally->masked, tally->dropped, tally->hidden);
 }
 
 static void one_round(uint64_t seed)
@@ -86,6 +111,7 @@ static void one_round(uint64_t seed)
         }
         if (i % 1000 == 999) {
             compare_all(&fixture, TREE_CONTENTS | TREE_OWNERS);
+            tally.hidden += count_hidden(fixture.paths[0]);
         }
     }
     check_tally(&tally);
