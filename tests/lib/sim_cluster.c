@@ -13,6 +13,7 @@
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 #include "backend/proto/dirent.h"
+#include "backend/proto/packed.h"
 
 #define DIAL_PAUSE_MS 20
 #define WALL_START_NS (UINT64_C(1700000000) * NS_PER_S)
@@ -596,6 +597,29 @@ static const char *compare_directory(struct store *a, struct store *b, const str
     return NULL;
 }
 
+static const char *compare_orphans(struct store *a, struct store *b)
+{
+    struct gfid at_a = GFID_NONE, at_b = GFID_NONE;
+    uint64_t keeper_a = 0, keeper_b = 0;
+    for (int found = 0; found == 0;) {
+        struct attr attr_a = {.type = OBJECT_NONE}, attr_b = {.type = OBJECT_NONE};
+        found = store_orphan_next(a, &at_a, &at_a, &keeper_a);
+        if (found != store_orphan_next(b, &at_b, &at_b, &keeper_b) || keeper_a != keeper_b ||
+            !gfid_equal(&at_a, &at_b)) {
+            return "the orphans differ";
+        }
+        uint8_t bytes_a[PACKED_ATTR_SIZE], bytes_b[PACKED_ATTR_SIZE];
+        uint8_t *end_a = bytes_a, *end_b = bytes_b;
+        if (found == 0 &&
+            (store_getattr(a, &at_a, &attr_a) < 0 || store_getattr(b, &at_b, &attr_b) < 0 ||
+             !packed_put_attr(&end_a, &attr_a) || !packed_put_attr(&end_b, &attr_b) ||
+             memcmp(bytes_a, bytes_b, sizeof bytes_a) != 0)) {
+            return "an orphan differs";
+        }
+    }
+    return NULL;
+}
+
 const char *sim_compare(struct sim_cluster *sim, uint32_t a, uint32_t b)
 {
     struct attr root_a, root_b;
@@ -605,5 +629,6 @@ const char *sim_compare(struct sim_cluster *sim, uint32_t a, uint32_t b)
         memcmp(&root_a, &root_b, sizeof root_a) != 0) {
         return "the root differs";
     }
-    return compare_directory(store_a, store_b, &GFID_ROOT);
+    const char *wrong = compare_orphans(store_a, store_b);
+    return wrong ? wrong : compare_directory(store_a, store_b, &GFID_ROOT);
 }

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <CUnit/Basic.h>
+#include <linux/falloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "backend/base/errors.h"
@@ -105,6 +106,21 @@ static uint32_t longest(const struct sim_cluster *sim, uint32_t before)
     return best;
 }
 
+/* An object to do something with: what a name stands for, or an orphan. */
+static struct gfid some_object(struct sim_cluster *sim, struct slice name, bool orphan)
+{
+    int primary = sim_primary(sim);
+    struct attr child = {.gfid = GFID_ROOT};
+    struct attr parent;
+    uint64_t keeper;
+    if (primary >= 0 && orphan) {
+        (void)store_orphan_next(sim->members[primary].store, &GFID_NONE, &child.gfid, &keeper);
+    } else if (primary >= 0) {
+        (void)store_lookup(sim->members[primary].store, &GFID_ROOT, name, &child, &parent);
+    }
+    return child.gfid;
+}
+
 static void random_mutation(struct sim_cluster *sim, struct random_sequence *random)
 {
     char name[8], name2[8];
@@ -121,9 +137,19 @@ static void random_mutation(struct sim_cluster *sim, struct random_sequence *ran
         .how = CREATE_GUARDED,
         .change = {.mask = ATTR_MODE, .mode = 0644},
     };
-    static const enum mutation_kind kinds[] = {MUTATION_MAKE, MUTATION_MAKE, MUTATION_REMOVE,
-                                               MUTATION_RENAME};
-    mutation.kind = kinds[random_sequence_below(random, 4)];
+    static const enum mutation_kind kinds[] = {MUTATION_MAKE,   MUTATION_MAKE,     MUTATION_MAKE,
+                                               MUTATION_REMOVE, MUTATION_RENAME,   MUTATION_RENAME,
+                                               MUTATION_LINK,   MUTATION_ALLOCATE, MUTATION_FORGET};
+    mutation.kind = kinds[random_sequence_below(random, sizeof kinds / sizeof kinds[0])];
+    /* A client that has everything open, and lets go of it now and then. */
+    mutation.id = (struct op_id){.kind = OP_ID_SESSION, .client = 7, .sequence = 1};
+    mutation.keep = random_sequence_below(random, 2);
+    mutation.unnamed = random_sequence_below(random, 4) == 0;
+    mutation.rename_flags = random_sequence_below(random, 2) ? RENAME_EXCHANGE : 0;
+    bool orphan = mutation.kind == MUTATION_FORGET || random_sequence_below(random, 2);
+    mutation.object = some_object(sim, mutation.name2, orphan);
+    mutation.length = 1 + random_sequence_below(random, 100000);
+    mutation.space_flags = random_sequence_below(random, 2) ? FALLOC_FL_ZERO_RANGE : 0;
     (void)sim_submit(sim, &mutation);
 }
 
