@@ -254,6 +254,9 @@ static void one_call(struct world *world, int number)
         unsigned int flags = random_rename_flags(random);
         ours = rename_ours(world, path, path2, flags);
         theirs = renameat2(world->fd, path, world->fd, path2, flags) ? -errno : 0;
+        if (theirs == -EEXIST && !(flags & RENAME_NOREPLACE)) {
+            theirs = -ENOTEMPTY; /* POSIX has both for this; XFS the one, ext4 the other */
+        }
     } else if (kind < 10) {
         random_sequence_bytes(random, bytes, sizeof bytes);
         struct slice bulk = slice_of(bytes, value % sizeof bytes);

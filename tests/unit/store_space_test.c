@@ -259,7 +259,8 @@ static void seek_finds_data_and_holes(void)
         CU_ASSERT(seek(i, file, data + 3, SEEK_DATA, &at) == 0 && at == data + 3);
         CU_ASSERT_EQUAL(seek(i, file, data + BLOCK, SEEK_DATA, &at), -ENXIO);
         CU_ASSERT(seek(i, file, 7, SEEK_HOLE, &at) == 0 && at == 7);
-        CU_ASSERT(seek(i, file, data + 7, SEEK_HOLE, &at) == 0 && at == data + BLOCK);
+        CU_ASSERT_EQUAL(seek(i, file, data + 7, SEEK_HOLE, &at), 0);
+        CU_ASSERT(at > data + 7 && at <= data + BLOCK); /* blocks may be smaller than ours */
         CU_ASSERT(seek(i, file, 50 * BLOCK - 1, SEEK_HOLE, &at) == 0 && at == 50 * BLOCK - 1);
         CU_ASSERT_EQUAL(seek(i, file, 50 * BLOCK, SEEK_HOLE, &at), -ENXIO);
         CU_ASSERT_EQUAL(seek(i, file, 50 * BLOCK, SEEK_DATA, &at), -ENXIO);
