@@ -45,12 +45,17 @@ static int remove_contents(int fd)
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
             continue;
         }
-        if (unlinkat(fd, entry->d_name, 0) != 0 && remove_tree(fd, entry->d_name) != 0) {
-            result = -1;
+        if (unlinkat(fd, entry->d_name, 0) == 0) {
+            continue;
+        }
+        /* The errno of what stays is kept for the report; EPERM is POSIX's for a directory. */
+        if ((errno != EISDIR && errno != EPERM) || remove_tree(fd, entry->d_name) != 0) {
+            result = -errno;
         }
     }
     closedir(stream);
-    return result;
+    errno = -result;
+    return result == 0 ? 0 : -1;
 }
 
 static int remove_tree(int parent, const char *name)
@@ -70,17 +75,26 @@ static int remove_tree(int parent, const char *name)
     return unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-/* A client may hold a removed file's place for a moment after the last process has closed it. */
+/*
+ * A client may hold a removed file's place for a moment after the last process has closed it; and
+ * for as long as there is something mapped to write back.
+ */
 static int remove_soon(int parent, const char *name)
 {
     double end = now() + 3;
 
     while (remove_tree(parent, name) != 0) {
-        if (errno == ENOENT) {
+        int error = errno;
+        if (error == ENOENT) {
             return 0;
         }
         if (now() > end) {
-            return -errno;
+            return -error;
+        }
+        int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0) {
+            (void)syncfs(fd);
+            close(fd);
         }
         usleep(10000);
     }
