@@ -145,7 +145,7 @@
 /* What a directory handle asks the volume for at a time: several hundred entries. */
 #define FUSE_DIRECTORY_BUFFER (128 * 1024)
 /* Names a mount remembers to tell whether what is unlinked is open: those looked up just before. */
-#define FUSE_NAMES_SEEN 1024
+#define FUSE_NAMES_SEEN 8192
 /* What the kernel reads ahead of a program that reads in order: a whole READ. */
 #define FUSE_READ_AHEAD IO_SIZE_MAX
 /* How long a mount waits for the kernel's handshake, for the volume's first answer, and for the
@@ -195,6 +195,9 @@
  * at once. */
 #define OBJECT_CACHE_FILE_MAX (64 * 1024)
 #define OBJECT_CACHE_DATA_MAX (64 * 1024 * 1024)
+/* Answers that it remembers for NFS clients that send a call again: some 700 bytes each, the calls
+ * of a few seconds. A power of two. */
+#define LOCAL_REPLIES_MAX 4096
 /* Objects that a plain directory served as a volume remembers: some 64 bytes each. */
 #define LOCAL_OBJECTS_MAX (16 * 1024 * 1024)
 

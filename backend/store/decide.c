@@ -56,7 +56,10 @@ int deciding_load_directory(struct deciding *deciding, const struct gfid *gfid,
                             struct attr_before *before)
 {
     int result = deciding_load(deciding, gfid, record, attr, before);
-    return !result && record->attr.type != OBJECT_DIRECTORY ? -ENOTDIR : result;
+    if (!result && record->attr.type != OBJECT_DIRECTORY) {
+        result = -ENOTDIR;
+    }
+    return !result && attr->nlink == 0 ? -ENOENT : result; /* removed, and still open */
 }
 
 bool deciding_allows(const struct deciding *deciding, const struct attr *attr, uint32_t want)

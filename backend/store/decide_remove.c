@@ -20,15 +20,14 @@ static int check_taking(const struct deciding *deciding, const struct attr *dire
     return access_sticky_allows(&deciding->mutation->cred, directory, object) ? 0 : -EPERM;
 }
 
-/* An object loses a name; a directory with it all that it is. What was a file's last name goes, and
- * the file stays, if the caller is one that has it open. */
+/* An object loses a name. What was its last name goes, and the object stays, if the caller is one
+ * that has it open; a directory's names are one. */
 static void lose_link(struct deciding *deciding, struct attr *attr)
 {
     const struct mutation *mutation = deciding->mutation;
-    bool directory = attr->type == OBJECT_DIRECTORY;
-    attr->nlink = directory ? 0 : attr->nlink - 1;
+    attr->nlink = attr->type == OBJECT_DIRECTORY ? 0 : attr->nlink - 1;
     attr_touch(attr, deciding->decision, false);
-    if (attr->nlink == 0 && !directory && mutation->keep && mutation->id.kind == OP_ID_SESSION) {
+    if (attr->nlink == 0 && mutation->keep && mutation->id.kind == OP_ID_SESSION) {
         deciding->operation->flags |= OPERATION_KEEPS;
     }
 }

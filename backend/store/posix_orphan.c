@@ -37,5 +37,13 @@ int posix_orphan_name(struct posix_store *posix, const struct gfid *gfid, int pa
 int posix_apply_forget(struct posix_store *posix, const struct operation *operation)
 {
     struct gfid_name name = gfid_name(&operation->object.gfid);
-    return unlinkat(posix->orphans_fd, name.text, 0) && errno != ENOENT ? -errno : 0;
+    bool directory = operation->object.type == OBJECT_DIRECTORY;
+    if (unlinkat(posix->orphans_fd, name.text, directory ? AT_REMOVEDIR : 0) == 0 ||
+        errno == ENOENT) {
+        return 0;
+    }
+    /* The volume has nothing in it; somebody else put something there. */
+    return errno == ENOTEMPTY || errno == EEXIST
+               ? posix_move_aside(posix, posix->orphans_fd, name.text, operation->index)
+               : -errno;
 }

@@ -50,15 +50,18 @@ static struct directory *directory_of(const struct fuse_file_info *info)
 
 void fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
+    struct frontend *frontend = fuse_req_userdata(req);
     struct directory *directory = calloc(1, sizeof(*directory));
-    (void)ino;
     if (!directory) {
         fuse_reply_err(req, ENOMEM);
         return;
     }
     pthread_mutex_init(&directory->lock, NULL);
     info->fh = (uintptr_t)directory;
+    inode_table_open_directory(frontend->inodes, ino);
     if (fuse_reply_open(req, info) != 0) {
+        (void)inode_table_close_directory(frontend->inodes, ino);
+        orphan_closed(frontend, ino);
         pthread_mutex_destroy(&directory->lock);
         free(directory);
     }
@@ -66,8 +69,11 @@ void fuse_op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info
 
 void fuse_op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
+    struct frontend *frontend = fuse_req_userdata(req);
     struct directory *directory = directory_of(info);
-    (void)ino;
+    if (inode_table_close_directory(frontend->inodes, ino)) {
+        orphan_closed(frontend, ino);
+    }
     free(directory->kept.memory);
     pthread_mutex_destroy(&directory->lock);
     free(directory);
@@ -161,6 +167,10 @@ static bool listing_add_entry(struct listing *listing, const struct entries *ent
         entry = (struct fuse_entry_param){.ino = 0};
         entry.attr.st_ino = gfid_ino(&from->gfid);
         entry.attr.st_mode = object_type_to_mode(from->type);
+    }
+    if (is_referred && from->type == OBJECT_DIRECTORY) {
+        /* Whoever lists directories to remove them has the one above open. */
+        name_seen(frontend, listing->call->ino, from->name, entry.ino);
     }
     memcpy(name, from->name.data, from->name.size);
     name[from->name.size] = '\0';

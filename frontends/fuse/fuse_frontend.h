@@ -37,6 +37,8 @@ struct call {
     size_t size;     /* readdir, getxattr, listxattr: of the kernel's buffer */
     uint64_t offset; /* readdir: the kernel's */
     bool plus;
+    struct call *beside;  /* in frontend->removals, or ->parked */
+    fuse_ino_t taken_ino; /* a removal's: what it may take the last name from; 0: not known */
     bool is_statx;
     bool is_tmpfile;
     bool is_writeback; /* pages of a mapping, on behalf of whoever wrote to it */
@@ -95,6 +97,11 @@ struct frontend {
     uint32_t epoch; /* from 1 */
 
     struct seen_name seen[FUSE_NAMES_SEEN];
+    /* Removals under way of what was not open, and opens that wait for them: fuse_remove.c. */
+    pthread_mutex_t removal_lock; /* a leaf */
+    struct call *removals;
+    struct call *parked;
+    _Atomic unsigned removal_count;
 
     /* A recall must not overtake the grant it takes back, which may be on its way to the kernel: an
      * answer with a grant is replied under grant_lock held shared, and counts only if recalls is
@@ -203,7 +210,8 @@ int frontend_entry(struct frontend *frontend, const struct attr *attr, uint64_t 
 /* An answer function: reply with reply.object as a new entry. */
 void call_answer_entry(struct call *call);
 
-/* Remember what a name is, and recall it; 0: not known. Spares unlink a lookup of its own. */
+/* Remember what a name is (0: no more what was remembered), and recall it; 0: not known. Spares
+ * removals the question whether what they remove is open. */
 void name_seen(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino);
 fuse_ino_t name_recall(struct frontend *frontend, fuse_ino_t parent, struct slice name);
 
@@ -277,6 +285,11 @@ void fuse_op_init(void *userdata, struct fuse_conn_info *connection);
  * closed. */
 void orphan_made(struct frontend *frontend, const struct attr *attr);
 void orphan_closed(struct frontend *frontend, fuse_ino_t ino);
+/* True if the open, which is counted already, has to wait for a removal; it goes on by
+ * open_resume. */
+bool open_park(struct call *call);
+/* fuse_io.c */
+void open_resume(struct call *call);
 /* fuse_io.c: the caller may not keep a file's privilege bits, as far as the kernel leaves that to
  * us; and bytes were written that fsync has to answer for. */
 void call_kills_privilege(struct call *call);

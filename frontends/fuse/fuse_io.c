@@ -53,26 +53,37 @@ void call_wrote(struct call *call)
     }
 }
 
-static void open_reply(struct call *call)
+/* No RELEASE follows an OPEN that failed or was interrupted. */
+static void open_undo(struct call *call)
 {
-    struct frontend *frontend = call->frontend;
-    uint64_t now_ns = clock_monotonic_ns(frontend->clock);
-    /* Cached data may stay while the attributes that vouch for it are granted. */
-    call->file.keep_cache = inode_table_open(frontend->inodes, call->ino, now_ns);
-    if (fuse_reply_open(call->req, &call->file) != 0 &&
-        inode_table_close(frontend->inodes, call->ino)) {
-        orphan_closed(frontend, call->ino); /* no RELEASE follows an OPEN that was interrupted */
+    if (inode_table_close(call->frontend->inodes, call->ino)) {
+        orphan_closed(call->frontend, call->ino);
     }
 }
 
 static void open_answer(struct call *call)
 {
     if (call->request.reply.status != 0) {
+        open_undo(call);
         call_fail(call, call->request.reply.status);
         return;
     }
-    open_reply(call);
+    if (fuse_reply_open(call->req, &call->file) != 0) {
+        open_undo(call);
+    }
     call_release(call);
+}
+
+void open_resume(struct call *call)
+{
+    if (inode_table_is_gone(call->frontend->inodes, call->ino)) {
+        call->request.reply.status = -ESTALE;
+    } else if (call->file.flags & O_TRUNC) { /* FUSE_CAP_ATOMIC_O_TRUNC */
+        call->request.change = (struct attr_change){.mask = ATTR_SIZE, .size = 0};
+        call_submit(call);
+        return;
+    }
+    open_answer(call);
 }
 
 void fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
@@ -82,14 +93,13 @@ void fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
         return;
     }
     call->file = *info;
-    if (info->flags & O_TRUNC) { /* FUSE_CAP_ATOMIC_O_TRUNC */
-        call->request.change = (struct attr_change){.mask = ATTR_SIZE, .size = 0};
-        call_take_privilege(call);
-        call_submit(call);
-        return;
+    call_take_privilege(call);
+    /* Cached data may stay while the attributes that vouch for it are granted. */
+    call->file.keep_cache =
+        inode_table_open(call->frontend->inodes, ino, clock_monotonic_ns(call->frontend->clock));
+    if (!open_park(call)) {
+        open_resume(call);
     }
-    open_reply(call);
-    call_release(call);
 }
 
 void fuse_op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)

@@ -26,6 +26,7 @@ static void call_mode(struct call *call, mode_t mode)
 static void create_answer(struct call *call)
 {
     struct frontend *frontend = call->frontend;
+    name_seen(frontend, call->ino, call->request.name, 0);
     const struct reply *reply = &call->request.reply;
     struct fuse_entry_param entry;
     int status = reply->status;
@@ -71,11 +72,17 @@ void fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
     call_submit(call);
 }
 
+/* The name is another's now. */
+static void make_answer(struct call *call)
+{
+    name_seen(call->frontend, call->ino, call->request.name, 0);
+    call_answer_entry(call);
+}
+
 void fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
 {
     bool is_file = S_ISREG(mode) || (mode & S_IFMT) == 0;
-    struct call *call =
-        call_new(req, is_file ? VOLUME_CREATE : VOLUME_MKNOD, parent, call_answer_entry);
+    struct call *call = call_new(req, is_file ? VOLUME_CREATE : VOLUME_MKNOD, parent, make_answer);
     if (!call || call_name(call, name) != 0) {
         return;
     }
@@ -92,7 +99,7 @@ void fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 
 void fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-    struct call *call = call_new(req, VOLUME_MKDIR, parent, call_answer_entry);
+    struct call *call = call_new(req, VOLUME_MKDIR, parent, make_answer);
     if (call && call_name(call, name) == 0) {
         call_mode(call, mode);
         call_submit(call);
@@ -101,7 +108,7 @@ void fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 
 void fuse_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
-    struct call *call = call_new(req, VOLUME_SYMLINK, parent, call_answer_entry);
+    struct call *call = call_new(req, VOLUME_SYMLINK, parent, make_answer);
     if (!call || call_name(call, name) != 0) {
         return;
     }
@@ -118,6 +125,7 @@ void fuse_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, cons
 
 static void link_answer(struct call *call)
 {
+    name_seen(call->frontend, gfid_ino(&call->request.object2), call->request.name, 0);
     if (call->request.reply.status == 0) {
         /* What was made without a name has one now. */
         inode_table_set_orphan(call->frontend->inodes, call->ino, false);

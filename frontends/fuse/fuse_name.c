@@ -14,9 +14,6 @@ static uint64_t name_key(fuse_ino_t parent, struct slice name)
 
 void name_seen(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino)
 {
-    if (inode_table_opened_all(frontend->inodes) == 0) {
-        return; /* nothing could be hidden */
-    }
     uint64_t key = name_key(parent, name);
     struct seen_name *slot = &frontend->seen[key % FUSE_NAMES_SEEN];
     atomic_store_explicit(&slot->ino, ino, memory_order_relaxed);

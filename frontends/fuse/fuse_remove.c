@@ -10,6 +10,7 @@
  */
 #include <stdlib.h>
 #include "backend/base/log.h"
+#include "backend/base/scope.h"
 #include "frontends/fuse/fuse_frontend.h"
 
 /* ---- letting go --------------------------------------------------------------------------- */
@@ -48,68 +49,173 @@ void orphan_made(struct frontend *frontend, const struct attr *attr)
     orphan_closed(frontend, gfid_ino(&attr->gfid)); /* if all was closed meanwhile */
 }
 
-/* What a removal took the last name from, if it was to be kept. */
-static void note_orphan(struct call *call, const struct attr *attr)
+/* ---- removals and opens at the same time --------------------------------------------------- */
+
+/*
+ * An open between the question whether something is open and the answer to its removal would get a
+ * file that the volume has not any more. So a removal is noted before it asks, an open is counted
+ * before it looks for removals: one of the two sees the other. An open that sees a removal waits
+ * for its answer; if that was the file, ESTALE makes the kernel look the name up again.
+ */
+static bool conflicts(const struct frontend *frontend, fuse_ino_t ino)
 {
-    if (call->request.reply.status == 0 && call->request.keep_open && attr->nlink == 0 &&
-        attr->type != OBJECT_NONE && attr->type != OBJECT_DIRECTORY) {
-        orphan_made(call->frontend, attr);
+    const struct call *removal = frontend->removals;
+    while (removal && removal->taken_ino != 0 && removal->taken_ino != ino) {
+        removal = removal->beside;
+    }
+    return removal != NULL;
+}
+
+bool open_park(struct call *call)
+{
+    struct frontend *frontend = call->frontend;
+    if (atomic_load(&frontend->removal_count) == 0) {
+        return false;
+    }
+    AUTO_LOCK(&frontend->removal_lock);
+    if (!conflicts(frontend, call->ino)) {
+        return false;
+    }
+    call->beside = frontend->parked;
+    frontend->parked = call;
+    return true;
+}
+
+static void removal_begin(struct call *call, fuse_ino_t ino)
+{
+    struct frontend *frontend = call->frontend;
+    call->taken_ino = ino;
+    AUTO_LOCK(&frontend->removal_lock);
+    call->beside = frontend->removals;
+    frontend->removals = call;
+    atomic_fetch_add(&frontend->removal_count, 1);
+}
+
+/* The opens that need not wait any more, as a list. */
+static struct call *unpark(struct frontend *frontend)
+{
+    struct call *free_to_go = NULL;
+    for (struct call **place = &frontend->parked, *call = *place; call; call = *place) {
+        if (conflicts(frontend, call->ino)) {
+            place = &call->beside;
+        } else {
+            *place = call->beside;
+            call->beside = free_to_go;
+            free_to_go = call;
+        }
+    }
+    return free_to_go;
+}
+
+static void removal_end(struct call *call)
+{
+    struct frontend *frontend = call->frontend;
+    struct call *opens;
+    {
+        AUTO_LOCK(&frontend->removal_lock);
+        struct call **place = &frontend->removals;
+        while (*place != call) {
+            place = &(*place)->beside;
+        }
+        *place = call->beside;
+        atomic_fetch_sub(&frontend->removal_count, 1);
+        opens = unpark(frontend);
+    }
+    for (struct call *next; opens; opens = next) {
+        next = opens->beside;
+        open_resume(opens);
     }
 }
 
-/* False only if what parent/name is was seen just now, and is not open. */
-static bool may_be_open(struct frontend *frontend, fuse_ino_t parent, struct slice name)
+/* Whether what parent/name is may be open here; false only if nothing is, or if the name is known
+ * to be one that is not. */
+static bool may_be_open(struct call *call, fuse_ino_t parent, struct slice name, bool is_directory)
 {
-    if (inode_table_opened_all(frontend->inodes) == 0) {
-        return false;
+    struct inode_table *inodes = call->frontend->inodes;
+    fuse_ino_t ino = name_recall(call->frontend, parent, name);
+    removal_begin(call, ino);
+    uint64_t opened =
+        is_directory ? inode_table_opened_directories(inodes) : inode_table_opened_all(inodes);
+    return opened > 0 && (ino == 0 || inode_table_opened(inodes, ino) > 0);
+}
+
+/* The answer says what lost its last name: it is kept, or gone. */
+static void removal_answered(struct call *call, const struct attr *attr)
+{
+    if (call->request.reply.status == 0 && attr->type != OBJECT_NONE && attr->nlink == 0) {
+        if (call->request.keep_open) {
+            orphan_made(call->frontend, attr);
+        } else {
+            inode_table_set_gone(call->frontend->inodes, gfid_ino(&attr->gfid));
+        }
     }
-    fuse_ino_t ino = name_recall(frontend, parent, name);
-    return ino == 0 || inode_table_opened(frontend->inodes, ino) > 0;
+    removal_end(call);
 }
 
 /* ---- UNLINK and RMDIR --------------------------------------------------------------------- */
 
 static void unlink_answer(struct call *call)
 {
-    note_orphan(call, &call->request.reply.object);
+    name_seen(call->frontend, call->ino, call->request.name, 0);
+    removal_answered(call, &call->request.reply.object);
     call_done(call);
+}
+
+static void unlink_or_rmdir(fuse_req_t req, enum volume_op op, fuse_ino_t parent, const char *name)
+{
+    struct call *call = call_new(req, op, parent, unlink_answer);
+    if (call && call_name(call, name) == 0) {
+        call->request.keep_open = may_be_open(call, parent, call->request.name, op == VOLUME_RMDIR);
+        call_submit(call);
+    }
 }
 
 void fuse_op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    struct call *call = call_new(req, VOLUME_REMOVE, parent, unlink_answer);
-    if (call && call_name(call, name) == 0) {
-        call->request.keep_open = may_be_open(call->frontend, parent, call->request.name);
-        call_submit(call);
-    }
+    unlink_or_rmdir(req, VOLUME_REMOVE, parent, name);
 }
 
 void fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-    struct call *call = call_new(req, VOLUME_RMDIR, parent, call_done);
-    if (call && call_name(call, name) == 0) {
-        call_submit(call);
-    }
+    unlink_or_rmdir(req, VOLUME_RMDIR, parent, name);
 }
 
 /* ---- RENAME ------------------------------------------------------------------------------- */
 
+static void rename_forget_names(struct call *call)
+{
+    name_seen(call->frontend, call->ino, call->request.name, 0);
+    name_seen(call->frontend, gfid_ino(&call->request.object2), call->request.name2, 0);
+}
+
 static void rename_answer(struct call *call)
 {
-    note_orphan(call, &call->request.reply.replaced);
+    rename_forget_names(call);
+    removal_answered(call, &call->request.reply.replaced);
+    call_done(call);
+}
+
+static void rename_keeps_all(struct call *call)
+{
+    rename_forget_names(call);
     call_done(call);
 }
 
 void fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t parent2,
                     const char *name2, unsigned int flags)
 {
-    struct call *call = call_new(req, VOLUME_RENAME, parent, rename_answer);
+    struct call *call =
+        call_new(req, VOLUME_RENAME, parent, flags == 0 ? rename_answer : rename_keeps_all);
     if (!call || call_object2(call, parent2) != 0 || call_name(call, name) != 0 ||
         call_name2(call, name2) != 0) {
         return;
     }
     call->request.flags = flags;
-    call->request.keep_open =
-        flags == 0 && may_be_open(call->frontend, parent2, call->request.name2);
+    if (flags == 0) {
+        /* What is replaced is of the same kind as what replaces it; which, is not known here. */
+        call->request.keep_open = may_be_open(call, parent2, call->request.name2, false) ||
+                                  (inode_table_opened_directories(call->frontend->inodes) > 0 &&
+                                   inode_table_opened(call->frontend->inodes, call->taken_ino) > 0);
+    }
     call_submit(call);
 }

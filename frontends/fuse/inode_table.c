@@ -31,6 +31,7 @@ struct entry {
     uint32_t opened;
     uint32_t epoch;
     bool is_orphan;
+    bool is_gone;
 };
 
 struct slab {
@@ -51,6 +52,7 @@ struct shard {
 struct inode_table {
     struct shard shards[SHARDS];
     _Atomic uint64_t opened;
+    _Atomic uint64_t opened_directories;
     _Atomic uint64_t orphans;
 };
 
@@ -214,6 +216,7 @@ int inode_table_refer(struct inode_table *table, const struct gfid *gfid, uint64
     if (!gfid_equal(&entry->gfid, gfid)) {
         entry->gfid = *gfid;
         entry->change = 0;
+        entry->is_gone = false;
     }
     entry->references++;
     entry->granted_until_ns = granted_until_ns;
@@ -259,7 +262,8 @@ int inode_table_find(struct inode_table *table, uint64_t ino, struct gfid *out_g
     return 0;
 }
 
-bool inode_table_open(struct inode_table *table, uint64_t ino, uint64_t now_ns)
+static bool count_open(struct inode_table *table, uint64_t ino, uint64_t now_ns,
+                       _Atomic uint64_t *total)
 {
     struct shard *shard = table_shard(table, ino);
     AUTO_LOCK(&shard->lock);
@@ -268,11 +272,11 @@ bool inode_table_open(struct inode_table *table, uint64_t ino, uint64_t now_ns)
         return false;
     }
     entry->opened++;
-    atomic_fetch_add_explicit(&table->opened, 1, memory_order_relaxed);
+    atomic_fetch_add(total, 1);
     return now_ns < entry->granted_until_ns;
 }
 
-bool inode_table_close(struct inode_table *table, uint64_t ino)
+static bool count_close(struct inode_table *table, uint64_t ino, _Atomic uint64_t *total)
 {
     struct shard *shard = table_shard(table, ino);
     AUTO_LOCK(&shard->lock);
@@ -282,10 +286,48 @@ bool inode_table_close(struct inode_table *table, uint64_t ino)
         return false;
     }
     entry->opened--;
-    atomic_fetch_sub_explicit(&table->opened, 1, memory_order_relaxed);
+    atomic_fetch_sub(total, 1);
     bool is_last = entry->opened == 0;
     shard_sweep(shard, place);
     return is_last;
+}
+
+bool inode_table_open(struct inode_table *table, uint64_t ino, uint64_t now_ns)
+{
+    return count_open(table, ino, now_ns, &table->opened);
+}
+
+void inode_table_open_directory(struct inode_table *table, uint64_t ino)
+{
+    (void)count_open(table, ino, 0, &table->opened_directories);
+}
+
+bool inode_table_close(struct inode_table *table, uint64_t ino)
+{
+    return count_close(table, ino, &table->opened);
+}
+
+bool inode_table_close_directory(struct inode_table *table, uint64_t ino)
+{
+    return count_close(table, ino, &table->opened_directories);
+}
+
+void inode_table_set_gone(struct inode_table *table, uint64_t ino)
+{
+    struct shard *shard = table_shard(table, ino);
+    AUTO_LOCK(&shard->lock);
+    struct entry *entry = *shard_place(shard, ino);
+    if (entry) {
+        entry->is_gone = true;
+    }
+}
+
+bool inode_table_is_gone(struct inode_table *table, uint64_t ino)
+{
+    struct shard *shard = table_shard(table, ino);
+    AUTO_LOCK(&shard->lock);
+    const struct entry *entry = *shard_place(shard, ino);
+    return entry && entry->is_gone;
 }
 
 void inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orphan)
@@ -335,7 +377,12 @@ uint32_t inode_table_opened(struct inode_table *table, uint64_t ino)
 
 uint64_t inode_table_opened_all(const struct inode_table *table)
 {
-    return atomic_load_explicit(&table->opened, memory_order_relaxed);
+    return atomic_load(&table->opened);
+}
+
+uint64_t inode_table_opened_directories(const struct inode_table *table)
+{
+    return atomic_load(&table->opened_directories);
 }
 
 void inode_table_revoke(struct inode_table *table, uint64_t ino)

@@ -41,17 +41,24 @@ void inode_table_forget(struct inode_table *table, uint64_t ino, uint64_t count)
 /* Fails: -ESTALE if the kernel was never told of ino or has forgotten it. */
 int inode_table_find(struct inode_table *table, uint64_t ino, struct gfid *out_gfid);
 
-/* One more open file on ino. True if its attributes may still be cached at now_ns. */
+/* One more open file on ino, or handle of it if it is a directory. True if its attributes may still
+ * be cached at now_ns. */
 bool inode_table_open(struct inode_table *table, uint64_t ino, uint64_t now_ns);
+void inode_table_open_directory(struct inode_table *table, uint64_t ino);
 /* One open file less. True if it was the last. */
 bool inode_table_close(struct inode_table *table, uint64_t ino);
+bool inode_table_close_directory(struct inode_table *table, uint64_t ino);
 /* ino has no name, and the volume keeps it for what is open here; or has one again. */
 void inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orphan);
 /* True, once, if ino is such an orphan and nothing is open on it: then it is to be let go. */
 bool inode_table_take_orphan(struct inode_table *table, uint64_t ino, struct gfid *out_gfid);
-/* How many files are open on ino, and in the whole table. */
+/* ino lost its last name, and nothing was open on it: the volume has it no more. */
+void inode_table_set_gone(struct inode_table *table, uint64_t ino);
+bool inode_table_is_gone(struct inode_table *table, uint64_t ino);
+/* How many are open on ino; files, and directories, in the whole table. */
 uint32_t inode_table_opened(struct inode_table *table, uint64_t ino);
 uint64_t inode_table_opened_all(const struct inode_table *table);
+uint64_t inode_table_opened_directories(const struct inode_table *table);
 
 /* The volume took back what it granted for ino. */
 void inode_table_revoke(struct inode_table *table, uint64_t ino);
