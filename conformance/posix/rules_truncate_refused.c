@@ -203,5 +203,5 @@ static const struct rule rules[] = {
      "POSIX ftruncate EFBIG", file_size_limit_efbig},
 };
 
-const struct subject subject_truncate_refused = {"truncate_refused", rules,
+const struct subject subject_truncate_refused = {"truncate-refused", rules,
                                                  sizeof rules / sizeof rules[0]};

@@ -183,4 +183,4 @@ static const struct rule rules[] = {
     {"open-enxio", "a socket is not opened as a file", "POSIX open ENXIO", open_enxio},
 };
 
-const struct subject subject_unix_socket = {"unix_socket", rules, sizeof rules / sizeof rules[0]};
+const struct subject subject_unix_socket = {"unix-socket", rules, sizeof rules / sizeof rules[0]};
