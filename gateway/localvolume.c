@@ -376,11 +376,19 @@ static int (*const local_ops[VOLUME_OP_COUNT])(struct local_volume *, struct vol
 static void local_submit(struct volume *volume, struct volume_request *request)
 {
     struct local_volume *local = (struct local_volume *)volume;
+    bool is_derived = request->id.kind == OP_ID_DERIVED;
+    if (is_derived && local_replies_begin(&local->replies, &request->id, &request->reply)) {
+        volume_complete(request);
+        return;
+    }
     request->reply = (struct reply){0};
     int status = local_ops[request->op](local, request);
     request->reply.status = status;
     if (status) {
         request->reply.data = (struct slice){0};
+    }
+    if (is_derived) {
+        local_replies_end(&local->replies, &request->id, &request->reply);
     }
     /* complete may free the request, so the data's memory is taken out first. */
     AUTO_FREE void *room = request->keep ? NULL : TAKE(request->kept);
@@ -420,6 +428,7 @@ static void local_close(struct volume *volume)
 {
     struct local_volume *local = (struct local_volume *)volume;
     local_forget_all(local);
+    local_replies_release(&local->replies);
     pthread_mutex_destroy(&local->kept_lock);
     local_tree_release(&local->tree);
     free(local);
@@ -470,6 +479,7 @@ int local_volume_open(const char *directory, struct volume **out_volume, char *o
         return -ENOMEM;
     }
     pthread_mutex_init(&local->kept_lock, NULL);
+    local_replies_init(&local->replies);
     int status = local_tree_init(&local->tree, directory);
     if (status == 0 && getrandom(&local->verifier, sizeof(local->verifier), 0) < 0) {
         status = -errno;
@@ -478,6 +488,7 @@ int local_volume_open(const char *directory, struct volume **out_volume, char *o
         volume_explain(out_error, size, "%s cannot be a volume: %s", directory,
                        open_advice(status));
         local_tree_release(&local->tree);
+        local_replies_release(&local->replies);
         free(local);
         return status;
     }

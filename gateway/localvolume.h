@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include "gateway/localobject.h"
+#include "gateway/localreplies.h"
 #include "gateway/volume.h"
 
 struct local_kept;
@@ -18,6 +19,7 @@ struct local_volume {
     struct volume volume; /* first */
     struct local_tree tree;
     uint64_t verifier;
+    struct local_replies replies;
     pthread_mutex_t kept_lock; /* a leaf */
     struct local_kept *kept;   /* files that have no name and are open */
 };
