@@ -42,6 +42,22 @@ static bool wait_for_stop(struct exports *exports, unsigned ms)
     return exports->is_stopping;
 }
 
+/* A handle names its volume, so a volume has one export: two with different rights would both be
+ * the first. Known by its name only when it is open. */
+static int publish(struct export *export, struct volume *volume, char *error, size_t size)
+{
+    struct exports *exports = export->exports;
+    AUTO_LOCK(&exports->lock);
+    const struct export *other = exports_by_volume(exports, &volume_spec(volume)->id);
+    if (other) {
+        snprintf(error, size, "export %.64s has this volume already; leave one of them out",
+                 other->path);
+        return -EEXIST;
+    }
+    atomic_store(&export->volume, volume);
+    return 0;
+}
+
 static int open_once(struct export *export, char *error, size_t size)
 {
     char client[96];
@@ -55,8 +71,11 @@ static int open_once(struct export *export, char *error, size_t size)
     const struct volume_spec *spec = volume_spec(volume);
     uint64_t fsid = XXH3_64bits(spec->id.bytes, VOLUME_ID_SIZE);
     export->fsid = fsid ? fsid : 1; /* some clients take 0 for "unknown" */
-    atomic_store(&export->volume, volume);
-    return 0;
+    status = publish(export, volume, error, size);
+    if (status) {
+        volume_close(volume);
+    }
+    return status;
 }
 
 static void *opener_run(void *context)

@@ -374,6 +374,11 @@ int exports_complete(struct exports *exports, const char *management, char *erro
                      export->name);
         }
         for (size_t j = 0; j < i; j++) {
+            if (strcmp(exports->items[j]->volume_name, export->volume_name) == 0) {
+                snprintf(error, size, "exports %s and %s have the same volume %s",
+                         exports->items[j]->name, export->name, export->volume_name);
+                return -EINVAL;
+            }
             if (strcmp(exports->items[j]->path, export->path) == 0) {
                 snprintf(error, size, "exports %s and %s have the same path %s",
                          exports->items[j]->name, export->name, export->path);

@@ -34,7 +34,7 @@ struct export
     size_t client_count;
     bool is_read_only;
     bool is_secure; /* source ports below 1024 only */
-    bool is_sync;   /* name space operations are durable before the answer */
+    bool is_sync;   /* what is answered as done or stable is on stable storage before */
     enum export_squash squash;
     uint32_t anon_uid, anon_gid;
 
@@ -50,7 +50,7 @@ struct export
 struct exports {
     size_t count;
     struct export *items[EXPORTS_MAX];
-    pthread_mutex_t lock; /* of is_stopping, for the openers */
+    pthread_mutex_t lock; /* of is_stopping and of publishing a volume, for the openers */
     pthread_cond_t stopped;
     bool is_stopping;
     /* Called, if set, by an opener when its volume has come. */
@@ -76,7 +76,7 @@ int export_set(struct export *export, const struct conf_entry *entry, char *erro
 /*
  * Complete the defaults once everything is read: the volume is MANAGEMENT:/NAME, clients is "*".
  *
- * Fails: -EINVAL: there is no export, or two have one path.
+ * Fails: -EINVAL: there is no export, or two have one path or one volume.
  */
 int exports_complete(struct exports *exports, const char *management, char *error, size_t size);
 

@@ -3,8 +3,8 @@
  * the answer's bytes in one pass.
  *
  * Cookies are the volume's, decided once for each name, equal from every brick and valid for ever;
- * "." and ".." are ours, with cookies 1 and 2. So there is nothing that a cookie verifier could
- * find out: it is 0, and any is accepted.
+ * "." and ".." are ours, with cookies 1 and 2. So a cookie verifier has nothing to find out but
+ * that a cookie is another server's: it is always 0, and a cookie with any other one is refused.
  *
  * The answer, behind the status: post_op_attr, verifier, the entries each with TRUE in front,
  * FALSE, eof. count, or maxcount, bounds all of it but the status, in bytes as encoded.
@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include "backend/base/scope.h"
 
+#define COOKIE_VERIFIER 0
 /* Behind the entries. */
 #define TAIL_SIZE 8
 /* TRUE, fileid, name's length, cookie; the name comes on top. */
@@ -107,7 +108,7 @@ static void answer_listing(struct nfs3_request *request, bool is_plus, uint32_t 
                            uint32_t dircount)
 {
     const struct reply *reply = &request->volume.reply;
-    uint64_t cookie = request->args.readdir.cookie; /* READDIRPLUS's is at the same place */
+    uint64_t cookie = request->args.readdir.cookie;
     /* An entry takes at most as much here as it does packed, or little more. */
     size_t room = 2 * reply->data.size + 4 * PACKED_SIZE_MIN;
     uint32_t size = size_max < room ? size_max : (uint32_t)room;
@@ -118,7 +119,7 @@ static void answer_listing(struct nfs3_request *request, bool is_plus, uint32_t 
     }
     struct post_op_attr attributes = nfs3_post_op(request, &reply->object);
     uint8_t *start = wire_put32(bytes, NFS3_OK);
-    uint8_t *to = wire_put64(wire_put_post_op_attr(start, &attributes), 0);
+    uint8_t *to = wire_put64(wire_put_post_op_attr(start, &attributes), COOKIE_VERIFIER);
     if ((size_t)(to - start) + TAIL_SIZE > size) {
         answer_failure(request, NFS3ERR_TOOSMALL);
         return;
@@ -151,10 +152,16 @@ static uint32_t listing_size_max(const struct nfs3_request *request, uint32_t as
     return asked < size_max ? asked : size_max;
 }
 
+/* READDIRPLUS's arguments begin as READDIR's do. */
+static_assert(offsetof(READDIR3args, cookie) == offsetof(READDIRPLUS3args, cookie) &&
+                  offsetof(READDIR3args, cookieverf) == offsetof(READDIRPLUS3args, cookieverf),
+              "one name for both");
+
 static enum nfsstat3 begin_listing(struct nfs3_request *request, uint32_t packed_size)
 {
     uint64_t cookie = request->args.readdir.cookie;
-    if (cookie > COOKIE_DOTDOT && cookie < COOKIE_FIRST) {
+    bool is_foreign = cookie != COOKIE_START && request->args.readdir.cookieverf != COOKIE_VERIFIER;
+    if (is_foreign || (cookie > COOKIE_DOTDOT && cookie < COOKIE_FIRST)) {
         return NFS3ERR_BAD_COOKIE;
     }
     request->volume.op = VOLUME_READDIR;

@@ -54,7 +54,7 @@ enum nfsstat3 nfs3_write(struct nfs3_request *request)
     request->volume.offset = args->offset;
     request->volume.count = (uint32_t)data.size;
     request->volume.data = data;
-    request->volume.stable = args->stable;
+    request->volume.stable = request->export->is_sync ? args->stable : STABLE_UNSTABLE;
     return NFS3_OK;
 }
 
@@ -67,7 +67,7 @@ void nfs3_write_reply(struct nfs3_request *request, enum nfsstat3 status)
         result.WRITE3res_u.resok = (WRITE3resok){
             .file_wcc = wcc,
             .count = reply->count,
-            .committed = reply->committed,
+            .committed = request->export->is_sync ? reply->committed : request->args.write.stable,
             .verf = reply->verifier,
         };
     } else {
@@ -76,19 +76,37 @@ void nfs3_write_reply(struct nfs3_request *request, enum nfsstat3 status)
     nfs3_answer(request, (xdrproc_t)xdr_WRITE3res, &result, NULL);
 }
 
+/* An async export answers at once, but with the verifier as it is now: what a brick has lost by
+ * ending is sent again all the same. A READ of nothing tells it, and the attributes. */
 enum nfsstat3 nfs3_commit(struct nfs3_request *request)
 {
     const COMMIT3args *args = &request->args.commit;
-    request->volume.op = VOLUME_COMMIT;
-    request->volume.offset = args->offset;
-    request->volume.count = args->count;
-    return args->offset > INT64_MAX ? NFS3ERR_INVAL : NFS3_OK;
+    if (args->offset > INT64_MAX) {
+        return NFS3ERR_INVAL;
+    }
+    if (request->export->is_sync) {
+        request->volume.op = VOLUME_COMMIT;
+        request->volume.offset = args->offset;
+        request->volume.count = args->count;
+        return NFS3_OK;
+    }
+    request->volume.op = VOLUME_READ;
+    request->volume.cred.flags = CRED_CHECKED; /* no right is needed to commit */
+    return NFS3_OK;
 }
 
 void nfs3_commit_reply(struct nfs3_request *request, enum nfsstat3 status)
 {
     const struct reply *reply = &request->volume.reply;
-    struct wcc_data wcc = nfs3_wcc(request, &reply->object_before, &reply->object);
+    /* It changes nothing: before is as after. */
+    const struct attr *object = &reply->object;
+    struct attr_before before = {
+        .present = object->type != OBJECT_NONE,
+        .size = object->size,
+        .mtime = object->mtime,
+        .ctime = object->ctime,
+    };
+    struct wcc_data wcc = nfs3_wcc(request, &before, object);
     COMMIT3res result = {.status = status};
     if (status == NFS3_OK) {
         result.COMMIT3res_u.resok = (COMMIT3resok){.file_wcc = wcc, .verf = reply->verifier};

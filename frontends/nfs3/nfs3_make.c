@@ -116,8 +116,10 @@ enum nfsstat3 nfs3_link(struct nfs3_request *request)
 void nfs3_link_reply(struct nfs3_request *request, enum nfsstat3 status)
 {
     const struct reply *reply = &request->volume.reply;
+    /* Of a directory: POSIX says EPERM, RFC 1813 lists INVAL for it and no PERM. */
+    bool is_directory = reply->status == -EPERM;
     LINK3res result = {
-        .status = status,
+        .status = is_directory ? NFS3ERR_INVAL : status,
         .file_attributes = nfs3_post_op(request, &reply->object),
         .linkdir_wcc = nfs3_wcc(request, &reply->parent_before, &reply->parent),
     };

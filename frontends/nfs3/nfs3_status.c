@@ -54,8 +54,7 @@ static const struct {
     [NFS3_RENAME] = {MAKE | BIT(NOENT) | BIT(XDEV) | BIT(ISDIR) | BIT(INVAL) | BIT(MLINK) |
                          BIT(NOTEMPTY),
                      BIT(PERM)},
-    /* LINK of a directory is EPERM everywhere. */
-    [NFS3_LINK] = {MAKE | BIT(XDEV) | BIT(INVAL) | BIT(MLINK), BIT(PERM)},
+    [NFS3_LINK] = {MAKE | BIT(XDEV) | BIT(INVAL) | BIT(MLINK), 0},
     [NFS3_READDIR] = {BIT(ACCES) | BIT(NOTDIR) | BIT(BAD_COOKIE) | BIT(TOOSMALL), 0},
     [NFS3_READDIRPLUS] = {BIT(ACCES) | BIT(NOTDIR) | BIT(BAD_COOKIE) | BIT(TOOSMALL) | BIT(NOTSUPP),
                           0},
@@ -84,7 +83,8 @@ static const struct {
     {ENOTDIR, {NFS3ERR_NOTDIR, NFS3ERR_INVAL}},
     {EISDIR, {NFS3ERR_ISDIR, NFS3ERR_INVAL}},
     {EINVAL, {NFS3ERR_INVAL}},
-    {ELOOP, {NFS3ERR_INVAL}}, /* an object that is a symlink where it may not be one */
+    {ELOOP,
+     {NFS3ERR_INVAL, NFS3ERR_NOTDIR}}, /* an object that is a symlink where it may not be one */
     {EOVERFLOW, {NFS3ERR_FBIG, NFS3ERR_INVAL}},
     {EFBIG, {NFS3ERR_FBIG, NFS3ERR_INVAL}},
     {ENOSPC, {NFS3ERR_NOSPC}},

@@ -105,6 +105,7 @@ static void mistakes_are_named_with_file_and_line(void)
         {"[export a]\nnonsense = 1\n", "no key \"nonsense\""},
         {"[export a]\nanonuid = -1\n", ":2:"},
         {"[export a]\npath = /x\n[export b]\npath = /x\n", "same path"},
+        {"[export a]\nvolume = h:/v\n[export b]\naccess = ro\nvolume = h:/v\n", "same volume"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct settings settings;

@@ -44,6 +44,8 @@ static void codes_keep_their_meaning_where_they_can(void)
         {NFS3_RMDIR, -ENOTEMPTY, NFS3ERR_NOTEMPTY},
         {NFS3_RENAME, -ENOTEMPTY, NFS3ERR_NOTEMPTY},
         {NFS3_LINK, -EMLINK, NFS3ERR_MLINK},
+        {NFS3_READDIR, -ELOOP, NFS3ERR_NOTDIR},
+        {NFS3_LOOKUP, -ELOOP, NFS3ERR_NOTDIR},
         {NFS3_READDIR, -E_BAD_COOKIE, NFS3ERR_BAD_COOKIE},
         {NFS3_READDIR, -ENOTDIR, NFS3ERR_NOTDIR},
         {NFS3_READ, -ETIMEDOUT, NFS3ERR_JUKEBOX},
@@ -61,6 +63,7 @@ static void values_of_other_procedures_are_not_allowed(void)
     CU_ASSERT(!nfs3_status_is_allowed(NFS3_LOOKUP, NFS3ERR_INVAL));
     CU_ASSERT(!nfs3_status_is_allowed(NFS3_READ, NFS3ERR_BAD_COOKIE));
     CU_ASSERT(!nfs3_status_is_allowed(NFS3_COMMIT, NFS3ERR_NOSPC));
+    CU_ASSERT(!nfs3_status_is_allowed(NFS3_LINK, NFS3ERR_PERM));
     CU_ASSERT(!nfs3_status_is_allowed(PROCEDURES, NFS3_OK));
 }
 

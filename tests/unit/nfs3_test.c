@@ -7,6 +7,7 @@
 #include <CUnit/Basic.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ struct listed {
 
 static struct nfs_fixture fixture;
 static struct client client;
-static struct handle root, root_ro, root_all, root_other;
+static struct handle root, root_ro, root_all, root_other, root_async;
 
 /* What the last call answered. */
 static struct {
@@ -356,6 +357,7 @@ static nfsstat3 readdirplus(const struct handle *directory, uint64_t cookie, uin
 {
     READDIRPLUS3args args = {
         .dir = fh(directory), .cookie = cookie, .dircount = dircount, .maxcount = maxcount};
+    memcpy(args.cookieverf, got.verf, sizeof args.cookieverf);
     return CALL(readdirplus, readdirplus, &args);
 }
 
@@ -577,6 +579,40 @@ static void stable_writes_and_commit_tell_one_verifier(void)
     CU_ASSERT(got.wcc.after.attributes_follow != 0);
 }
 
+static atomic_uint synced;
+
+/* Instead of libc's: what the volume brings to the disk is counted. */
+int fsync(int fd)
+{
+    (void)fd;
+    (void)atomic_fetch_add(&synced, 1);
+    return 0;
+}
+
+static void an_async_export_waits_for_no_disk(void)
+{
+    static const struct {
+        const struct handle *directory;
+        unsigned synced;
+    } cases[] = {{&root, 2}, {&root_async, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CU_ASSERT_EQUAL(create(cases[i].directory, "synced", GUARDED, 0600), NFS3_OK);
+        struct handle file = got.handle;
+        char verf[8];
+        CU_ASSERT_EQUAL(write_bytes(&file, 0, "a", 1, UNSTABLE), NFS3_OK);
+        CU_ASSERT_EQUAL(got.committed, UNSTABLE);
+        memcpy(verf, got.verf, sizeof verf);
+        atomic_store(&synced, 0);
+        CU_ASSERT_EQUAL(write_bytes(&file, 0, "b", 1, FILE_SYNC), NFS3_OK);
+        CU_ASSERT_EQUAL(got.committed, FILE_SYNC);
+        COMMIT3args args = {.file = fh(&file)};
+        CU_ASSERT_EQUAL(CALL(commit, commit, &args), NFS3_OK);
+        CU_ASSERT_EQUAL(memcmp(verf, got.verf, sizeof verf), 0);
+        CU_ASSERT(has_wcc(&got.wcc));
+        CU_ASSERT_EQUAL(atomic_load(&synced), cases[i].synced);
+    }
+}
+
 static void a_megabyte_goes_in_one_call_and_no_more(void)
 {
     static char data[1024 * 1024 + 16384];
@@ -658,6 +694,9 @@ static void links_share_an_object(void)
     CU_ASSERT_EQUAL(memcmp(file.bytes, got.handle.bytes, file.size), 0);
     args.link = in(&root_other, "linked3");
     CU_ASSERT_EQUAL(CALL(link, link, &args), NFS3ERR_XDEV);
+    CU_ASSERT_EQUAL(make_directory(&root, "no-link", 0755), NFS3_OK);
+    args = (LINK3args){.file = fh(&got.handle), .link = in(&root, "linked4")};
+    CU_ASSERT_EQUAL(CALL(link, link, &args), NFS3ERR_INVAL);
 }
 
 /* ---- remove -------------------------------------------------------------------------------- */
@@ -810,6 +849,11 @@ static void listings_refuse_what_cannot_be(void)
     CU_ASSERT_EQUAL(readdirplus(&many, 0, 512, 4 + 84 + 8 + 8 + 28 + 139), NFS3ERR_TOOSMALL);
     CU_ASSERT_EQUAL(readdirplus(&many, 0, 512, 4 + 84 + 8 + 8 + 28 + 140), NFS3_OK);
     CU_ASSERT_EQUAL(readdir(&many, 5, 4096), NFS3ERR_BAD_COOKIE);
+    memset(got.verf, 1, sizeof got.verf); /* which is not ours */
+    CU_ASSERT_EQUAL(readdir(&many, 2, 4096), NFS3ERR_BAD_COOKIE);
+    memset(got.verf, 1, sizeof got.verf);
+    CU_ASSERT_EQUAL(readdirplus(&many, 1, 4096, 4096), NFS3ERR_BAD_COOKIE);
+    CU_ASSERT_EQUAL(readdir(&many, 0, 4096), NFS3_OK);
     CU_ASSERT_EQUAL(lookup(&many, "entry0"), NFS3_OK);
     struct handle file = got.handle;
     CU_ASSERT_EQUAL(readdir(&file, 0, 4096), NFS3ERR_NOTDIR);
@@ -982,8 +1026,12 @@ static void mount_all(void)
     struct {
         const char *path;
         struct handle *handle;
-    } exports[] = {{"/gv0", &root}, {"/ro", &root_ro}, {"/all", &root_all}, {"/gv1", &root_other}};
-    for (size_t i = 0; i < 4; i++) {
+    } exports[] = {{"/gv0", &root},
+                   {"/ro", &root_ro},
+                   {"/all", &root_all},
+                   {"/gv1", &root_other},
+                   {"/async", &root_async}};
+    for (size_t i = 0; i < sizeof exports / sizeof exports[0]; i++) {
         exports[i].handle->size =
             (unsigned)raw_mount(&fixture, exports[i].path, (uint8_t *)exports[i].handle->bytes);
         CU_ASSERT_EQUAL_FATAL(exports[i].handle->size, 44);
@@ -995,6 +1043,7 @@ int main(void)
     nfs_fixture_start(&fixture, "[export gv0]\nvolume = local:$DIR/vol0\n"
                                 "[export gv1]\nvolume = local:$DIR/vol1\n"
                                 "[export ro]\nvolume = local:$DIR/vol2\naccess = ro\n"
+                                "[export async]\nvolume = local:$DIR\nsync = no\n"
                                 "[export all]\nvolume = local:$DIR/vol3\nsquash = all\n"
                                 "anonuid = 77\nanongid = 78\n");
     client_open(&client, fixture.nfs_tcp, 100003, 3);
@@ -1012,6 +1061,7 @@ int main(void)
     CU_ADD_TEST(suite, symlinks_keep_their_target);
     CU_ADD_TEST(suite, what_is_written_is_read_back_with_an_exact_end);
     CU_ADD_TEST(suite, stable_writes_and_commit_tell_one_verifier);
+    CU_ADD_TEST(suite, an_async_export_waits_for_no_disk);
     CU_ADD_TEST(suite, a_megabyte_goes_in_one_call_and_no_more);
     CU_ADD_TEST(suite, create_is_unchecked_guarded_or_exclusive);
     CU_ADD_TEST(suite, an_exclusive_create_may_be_repeated_with_its_whole_verifier);
