@@ -243,6 +243,14 @@ static void take_space(struct replica_driver *driver, const struct operation *op
     }
 }
 
+/* Nothing came of it. */
+static void give_up(struct replica_driver *driver, struct pending *pending)
+{
+    struct pending *unused = NULL;
+    pending_drop(&driver->ring, pending, &unused);
+    pending_recycle(&driver->ring, unused);
+}
+
 /*
  * Decide and sequence under the mutex. Returns true if the ticket is taken care of (it waits),
  * false if it is to be completed at once by its waiter's wake.
@@ -292,9 +300,7 @@ static bool submit_locked(struct replica_driver *driver, const struct mutation *
         ticket->status = rc;
         ticket->refused = *operation;
         ticket->waiter.wake = wake_decided;
-        struct pending *unused = NULL;
-        pending_drop(&driver->ring, pending, &unused);
-        pending_recycle(&driver->ring, unused);
+        give_up(driver, pending);
         if (rc < 0) {
             /* An answer that was given stays given: a late duplicate must not take effect. */
             reply_memory_note(driver->memory, &mutation->id, 0, rc);
@@ -306,9 +312,7 @@ static bool submit_locked(struct replica_driver *driver, const struct mutation *
     }
     rc = encode_record(pending);
     if (rc < 0) {
-        struct pending *unused = NULL;
-        pending_drop(&driver->ring, pending, &unused);
-        pending_recycle(&driver->ring, unused);
+        give_up(driver, pending);
         return refuse_locked(ticket, rc);
     }
     take_space(driver, operation);

@@ -81,7 +81,7 @@ struct mutation {
     uint32_t xattr_flags; /* SETXATTR: Linux XATTR_CREATE, XATTR_REPLACE */
     bool keep;            /* REMOVE, RENAME: the caller has open what may lose its last name */
     bool unnamed;   /* MAKE of a file: without a name, an orphan of the caller; parent is asked
-                       for what is inherited */
+                       for what is inherited. how CREATE_EXCLUSIVE: it never gets one */
     uint32_t umask; /* MAKE: taken from the mode unless the directory has a default ACL */
 };
 

@@ -137,7 +137,7 @@ struct comparison {
     int hidden_fd;    /* .trivet/xattrs; negative: no brick */
     const char *path; /* for messages */
     unsigned int how;
-    uint32_t unnamed; /* links that what is there has beyond those of the volume */
+    bool unnamed; /* what is there has links that the volume does not count */
     int differences;
 };
 
@@ -209,7 +209,8 @@ static void compare_entry(void *context, const struct dirent_entry *entry)
     if ((status.st_mode & 07777) != attr->mode) {
         differ(comparison, entry, "mode", attr->mode, status.st_mode & 07777);
     }
-    if (status.st_nlink != attr->nlink + comparison->unnamed) {
+    uint32_t uncounted = !comparison->unnamed ? 0 : directory ? 2 : 1;
+    if (status.st_nlink != attr->nlink + uncounted) {
         differ(comparison, entry, "nlink", attr->nlink, (long long)status.st_nlink);
     }
     if (!directory && (uint64_t)status.st_size != attr->size) {
@@ -281,7 +282,7 @@ static int compare_orphans(const struct comparison *of, int root_fd)
     struct comparison comparison = *of;
     comparison.directory_fd = fd;
     comparison.path = "(orphans)";
-    comparison.unnamed = 1;
+    comparison.unnamed = true;
     struct dirent_entry entry = {.cookie = COOKIE_START};
     uint64_t keeper;
     int64_t count = 0;

@@ -77,6 +77,18 @@ static void step_replace(const struct scene *scene, int step)
     }
 }
 
+static struct mutation wish_rmdir(const struct scene *scene)
+{
+    (void)scene;
+    return wish_kept(CLIENT, wish_remove(GFID_ROOT, "e", true));
+}
+
+static void step_rmdir(const struct scene *scene, int step)
+{
+    (void)step;
+    move(scene, "e", orphan_path(&operation.object.gfid), 0);
+}
+
 static struct mutation wish_exchange(const struct scene *scene)
 {
     struct mutation wish = wish_rename(scene->directory, "a", GFID_ROOT, "e");
@@ -153,6 +165,7 @@ static const struct half {
 } halves[] = {
     {"unlink", wish_unlink, step_unlink, 1},
     {"replace", wish_replace, step_replace, 2},
+    {"rmdir", wish_rmdir, step_rmdir, 1},
     {"exchange", wish_exchange, step_exchange, 1},
     {"first name", wish_first_name, step_first_name, 1},
     {"make unnamed", wish_make_unnamed, step_make_unnamed, 1},
@@ -212,7 +225,11 @@ static void use_orphans(struct store *brick)
         .count = 1, .stores = {brick}, .index = position.sequenced, .bytes_free = 1 << 20};
     while (store_orphan_next(brick, &GFID_NONE, &orphan, &keeper) == 0) {
         struct mutation forget = wish_kept(keeper, wish_forget(orphan));
-        fixture_write(&fixture, orphan, 5, " and more");
+        struct attr attr = {.type = OBJECT_NONE};
+        CU_ASSERT_EQUAL(store_getattr(brick, &orphan, &attr), 0);
+        if (attr.type == OBJECT_FILE) {
+            fixture_write(&fixture, orphan, 5, " and more");
+        }
         CU_ASSERT_EQUAL(keeper, CLIENT);
         CU_ASSERT_EQUAL_FATAL(fixture_mutate(&fixture, &forget, slice_of(NULL, 0), &operation), 0);
     }

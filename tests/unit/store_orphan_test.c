@@ -136,12 +136,6 @@ static void only_last_names_of_sessions_are_kept(void)
     derived.id.kind = OP_ID_DERIVED;
     CU_ASSERT_EQUAL(wish(derived), 0);
     CU_ASSERT(operation.flags == 0 && operation.object.nlink == 0);
-    (void)fixture_make(&fixture, GFID_ROOT, "directory", OBJECT_DIRECTORY);
-    CU_ASSERT_EQUAL(wish(wish_kept(CLIENT, wish_remove(GFID_ROOT, "directory", true))), 0);
-    (void)fixture_make(&fixture, GFID_ROOT, "from", OBJECT_DIRECTORY);
-    (void)fixture_make(&fixture, GFID_ROOT, "to", OBJECT_DIRECTORY);
-    CU_ASSERT_EQUAL(wish(wish_kept(CLIENT, wish_rename(GFID_ROOT, "from", GFID_ROOT, "to"))), 0);
-    CU_ASSERT_EQUAL(operation.flags, 0);
     CU_ASSERT_EQUAL(orphans(CLIENT), 0);
     /* Whatever else can be open is kept as well as a file. */
     static const uint32_t types[] = {OBJECT_SYMLINK, OBJECT_FIFO, OBJECT_SOCKET, OBJECT_BLOCK};
@@ -163,6 +157,45 @@ static void only_last_names_of_sessions_are_kept(void)
     uint64_t keeper;
     while (store_orphan_next(fixture.stores[0], &GFID_NONE, &orphan, &keeper) == 0) {
         CU_ASSERT_EQUAL_FATAL(wish(wish_forget(orphan)), 0); /* nobody's wish: the brick's own */
+    }
+    end();
+}
+
+static void directories_stay_too_but_nothing_goes_into_them(void)
+{
+    begin();
+    struct gfid removed = fixture_make(&fixture, GFID_ROOT, "removed", OBJECT_DIRECTORY);
+    struct gfid from = fixture_make(&fixture, GFID_ROOT, "from", OBJECT_DIRECTORY);
+    struct gfid to = fixture_make(&fixture, GFID_ROOT, "to", OBJECT_DIRECTORY);
+    struct gfid file = fixture_make(&fixture, from, "file", OBJECT_FILE);
+    CU_ASSERT_EQUAL(wish(wish_kept(CLIENT, wish_remove(GFID_ROOT, "removed", true))), 0);
+    CU_ASSERT(operation.flags & OPERATION_KEEPS && operation.object.nlink == 0);
+    CU_ASSERT_EQUAL(wish(wish_kept(CLIENT, wish_rename(GFID_ROOT, "from", GFID_ROOT, "to"))), 0);
+    CU_ASSERT(operation.flags & OPERATION_KEEPS && operation.replaced.nlink == 0);
+    compare();
+    CU_ASSERT_EQUAL(orphans(CLIENT), 2);
+    const struct gfid gone[] = {removed, to};
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t entries[4096];
+        size_t size = 1;
+        bool eof = false;
+        CU_ASSERT_EQUAL(store_readdir(fixture.stores[0], &gone[i], 0, true, entries, sizeof entries,
+                                      &size, &eof),
+                        0);
+        CU_ASSERT(size == 0 && eof);
+        CU_ASSERT_EQUAL(wish(wish_make(gone[i], "new", OBJECT_FILE, 0644)), -ENOENT);
+        CU_ASSERT_EQUAL(wish(wish_kept(CLIENT, wish_unnamed(gone[i], 0644))), -ENOENT);
+        CU_ASSERT_EQUAL(wish(wish_link(file, gone[i], "link")), -ENOENT);
+        CU_ASSERT_EQUAL(wish(wish_rename(from, "file", gone[i], "file")), -ENOENT);
+        CU_ASSERT_EQUAL(wish(wish_link(gone[i], GFID_ROOT, "again")), -EPERM);
+        const struct attr_change change = {.mask = ATTR_MODE, .mode = 0700};
+        CU_ASSERT_EQUAL(wish(wish_setattr(gone[i], change)), 0);
+    }
+    compare();
+    CU_ASSERT_EQUAL_FATAL(store_fixture_reopen(&fixture, 0), 0);
+    compare();
+    for (size_t i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL(wish(wish_kept(CLIENT, wish_forget(gone[i]))), 0);
     }
     end();
 }
@@ -282,6 +315,7 @@ int main(void)
     CU_pSuite suite = CU_add_suite("orphans", NULL, NULL);
     CU_ADD_TEST(suite, an_unlinked_file_stays_until_it_is_forgotten);
     CU_ADD_TEST(suite, only_last_names_of_sessions_are_kept);
+    CU_ADD_TEST(suite, directories_stay_too_but_nothing_goes_into_them);
     CU_ADD_TEST(suite, what_a_rename_replaces_stays_too);
     CU_ADD_TEST(suite, a_file_may_be_made_without_a_name);
     CU_ADD_TEST(suite, making_without_a_name_has_rules);
