@@ -5,7 +5,6 @@
  */
 #include "backend/proto/xattr.h"
 
-#include <stdbool.h>
 #include "backend/base/bytes.h"
 #include "backend/base/errors.h"
 #include "backend/proto/attr.h"
@@ -44,12 +43,13 @@ int xattr_name_check(struct slice name)
     if (name.size == 0 || name.size > XATTR_NAME_MAX_SIZE) {
         return -ERANGE;
     }
-    if (memchr(name.data, '\0', name.size)) {
-        return -EINVAL;
-    }
-    bool bare = xattr_class_of(name) != XATTR_CLASS_NONE &&
-                memchr(name.data, '.', name.size) == name.data + name.size - 1;
-    return bare ? -EINVAL : 0;
+    return memchr(name.data, '\0', name.size) ? -EINVAL : 0;
+}
+
+bool xattr_name_is_bare(struct slice name)
+{
+    return xattr_class_of(name) != XATTR_CLASS_NONE &&
+           memchr(name.data, '.', name.size) == name.data + name.size - 1;
 }
 
 static int name_compare(struct slice a, struct slice b)

@@ -13,6 +13,7 @@
 #ifndef TRIVET_PROTO_XATTR_H
 #define TRIVET_PROTO_XATTR_H
 
+#include <stdbool.h>
 #include "backend/base/slice.h"
 #include "backend/proto/limits.h"
 
@@ -34,8 +35,10 @@ enum xattr_class {
 
 enum xattr_class xattr_class_of(struct slice name);
 
-/* Can it be a name? Fails: -ERANGE (its size), -EINVAL (nothing behind the prefix, or a NUL). */
+/* Can it be a name? Fails: -ERANGE (its size), -EINVAL (a NUL). */
 int xattr_name_check(struct slice name);
+/* Is it a name space's prefix and nothing behind it? */
+bool xattr_name_is_bare(struct slice name);
 
 /* ---- the record ---------------------------------------------------------------------------- */
 

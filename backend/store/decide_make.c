@@ -170,7 +170,8 @@ static int load_place(struct deciding *deciding, struct name_record *out_found)
         slice_equal(mutation->name, slice_text(DISK_DIRECTORY))) {
         return -EPERM; /* the brick's own */
     }
-    if (!deciding_allows(deciding, &operation->parent, ACCESS_WRITE)) {
+    /* Both at once: two of the caller's groups in an ACL do not add up. */
+    if (!deciding_allows(deciding, &operation->parent, ACCESS_WRITE | ACCESS_EXECUTE)) {
         return -EACCES;
     }
     if (deciding->decision->bytes_free < ENTRY_COST) {

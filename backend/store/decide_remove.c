@@ -208,7 +208,7 @@ static int check_rename(const struct deciding *deciding, const struct attr *targ
         if (!result && !exchange) {
             result = check_types(deciding);
         }
-    } else if (!result && !deciding_allows(deciding, target, ACCESS_WRITE)) {
+    } else if (!result && !deciding_allows(deciding, target, ACCESS_WRITE | ACCESS_EXECUTE)) {
         result = -EACCES;
     }
     if (!result && target != &operation->parent &&

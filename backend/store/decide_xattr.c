@@ -44,7 +44,7 @@ static int check_user(const struct deciding *deciding)
     return deciding_allows(deciding, attr, ACCESS_WRITE) ? 0 : -EACCES;
 }
 
-static int check_plain(const struct deciding *deciding, enum xattr_class class)
+static int check_caller(const struct deciding *deciding, enum xattr_class class)
 {
     const struct cred *cred = &deciding->mutation->cred;
     switch (class) {
@@ -58,6 +58,13 @@ static int check_plain(const struct deciding *deciding, enum xattr_class class)
     default:
         return -EOPNOTSUPP;
     }
+}
+
+/* Any but an ACL. */
+static int check_plain(const struct deciding *deciding, enum xattr_class class)
+{
+    int result = check_caller(deciding, class);
+    return !result && xattr_name_is_bare(deciding->mutation->xattr) ? -EINVAL : result;
 }
 
 /* An ACL that changes: whose it is, and of what. -ENODATA: there never is such a one. */
@@ -134,18 +141,17 @@ static int set_acl(struct deciding *deciding, struct slice record, enum xattr_cl
 {
     size_t size = 0;
     uint8_t *bytes = deciding->index->acl;
-    int result = acl_canonical(deciding->mutation->value, bytes, &size);
+    int result = check_acl(deciding, class);
+    if (result == -ENODATA) {
+        return acl_count(deciding->mutation->value) > 0 ? -EACCES : 0;
+    }
+    if (!result) {
+        result = acl_canonical(deciding->mutation->value, bytes, &size);
+    }
     if (result) {
         return result;
     }
     struct slice acl = slice_of(bytes, size);
-    result = check_acl(deciding, class);
-    if (result == -ENODATA) {
-        return size > 0 ? -EACCES : 0;
-    }
-    if (result) {
-        return result;
-    }
     if (size == 0) {
         return remove_acl(deciding, record, class);
     }

@@ -70,8 +70,18 @@ static bool is_refusal(int result)
 
 /* ---- one attribute ------------------------------------------------------------------------- */
 
+/* Names under which XFS shows its ACLs once more: a client's attribute may not get there. */
+static bool is_reserved(const char *name)
+{
+    static const char prefix[] = "trusted.SGI_ACL_";
+    return strncmp(name, prefix, sizeof prefix - 1) == 0;
+}
+
 static int take_away(struct node *node, const char *name)
 {
+    if (is_reserved(name)) {
+        return 0;
+    }
     int result = node_xattr_remove(node->fd, node->attr->type, name);
     return result == -ENODATA || is_refusal(result) ? 0 : result;
 }
@@ -108,7 +118,9 @@ static int show(struct node *node, struct slice name, struct slice value)
     if (result) {
         return result;
     }
-    if (is_acl && node->posix->small_inodes && value.size > SMALL_ACL_MAX) {
+    if (is_reserved(text.text)) {
+        result = -EPERM;
+    } else if (is_acl && node->posix->small_inodes && value.size > SMALL_ACL_MAX) {
         result = -E2BIG;
     } else {
         result = node_xattr_set(node->fd, node->attr->type, text.text, value.data, value.size);
