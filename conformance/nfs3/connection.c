@@ -35,6 +35,12 @@ struct peer *connection(void)
     return nfs;
 }
 
+void connection_renew(void)
+{
+    peer_close(nfs);
+    nfs = NULL;
+}
+
 const struct caller *caller_now(void)
 {
     return &caller;
@@ -205,6 +211,9 @@ void nfs3_case_begin(void)
 void nfs3_case_end(void)
 {
     as_root();
+    if (!nfs) {
+        nfs = peer_open(PROGRAM_NFS, 3);
+    }
     if (place.is_fresh && nfs) {
         remove_all(&place.own, 4);
         diropargs3 at = {.dir = place.root, .name = place.name};

@@ -11,5 +11,6 @@
 
 /* To NFS; one that was lost is made anew. */
 struct peer *connection(void);
+void connection_renew(void);
 
 #endif

@@ -51,6 +51,8 @@ zdrproc_t arguments_proc(uint32_t procedure);
 zdrproc_t result_proc(uint32_t procedure);
 size_t result_size(uint32_t procedure);
 
+/* GETATTR's status; -1 if the call is not answered, or refused by the RPC layer. */
+int try_getattr(nfs_fh3 *object);
 GETATTR3res *call_getattr(nfs_fh3 *object);
 SETATTR3res *call_setattr(nfs_fh3 *object, const sattr3 *change, const nfstime3 *guard);
 LOOKUP3res *call_lookup(nfs_fh3 *directory, const char *name);

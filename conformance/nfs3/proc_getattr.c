@@ -103,7 +103,7 @@ static void stale(void)
     check_stale(NFS3_GETATTR);
 }
 
-/* One bit of a good handle: whatever it means to the server, it must not be another object. */
+/* One bit of a good handle: however the server refuses it, it must not be another object's. */
 static void spoiled_handle(void)
 {
     nfs_fh3 *made = make_file(here(), "file", 0644);
@@ -113,9 +113,9 @@ static void spoiled_handle(void)
         nfs_fh3 spoiled = {{.data_len = made->data.data_len}};
         spoiled.data.data_val = keep_copy(made->data.data_val, made->data.data_len);
         spoiled.data.data_val[bit / 8] = (char)(spoiled.data.data_val[bit / 8] ^ 1 << bit % 8);
-        GETATTR3res *result = call_getattr(&spoiled);
-        taken += result->status == NFS3_OK &&
-                 result->GETATTR3res_u.resok.obj_attributes.fileid != own.fileid;
+        if (try_getattr(&spoiled) == NFS3_OK) {
+            taken += attributes_of(&spoiled).fileid != own.fileid;
+        }
     }
     CHECK_EQUAL(taken, 0);
 }

@@ -116,6 +116,9 @@ static void more_than_rtmax(void)
     FSINFO3res *info = call_fsinfo(here());
     STATUS(info, NFS3_OK);
     uint32_t rtmax = info->FSINFO3res_u.resok.rtmax;
+    if (suite_lacks(rtmax > 1 << 20, "rtmax is %u, more than is tried", rtmax)) {
+        return;
+    }
     nfs_fh3 *made = make_file(here(), "file", 0644);
     sattr3 change = {.size.set_it = TRUE};
     change.size.set_size3_u.size = (uint64_t)rtmax * 3;
