@@ -430,7 +430,8 @@ struct mutation wish_random(struct random_sequence *random, struct wish_room *ro
         wish.keep = random_sequence_below(random, 2);
     }
     *out_bulk = slice_of(NULL, 0);
-    if (wish.kind == MUTATION_FORGET || random_sequence_below(random, 4) == 0) {
+    if (wish.kind == MUTATION_FORGET ||
+        random_sequence_below(random, wish.kind == MUTATION_LINK ? 2 : 4) == 0) {
         const struct orphan_seen *orphan = &room->orphans[random_sequence_below(random, 4)];
         wish.object = orphan->gfid;
         wish.id.client = random_sequence_below(random, 8) ? orphan->client : 3;
