@@ -12,7 +12,7 @@ operations=${OPERATIONS:-${FULL:+100000}}
 operations=${operations:-5000}
 # Two ways in that change one thing at the same time wait for each other for up to two seconds.
 few=$((operations / 10))
-all=()
+all=(--require-all)
 
 MNT2=$WORK/mnt2
 mkdir "$MNT2" "$WORK/plain"

@@ -104,7 +104,7 @@ static bool files_begun(unsigned members, bool require_all)
         scene->all_spare = scene->all_spare && scene->features[member] & CAN_SPARE;
         if (scene->features[member] != CAN_ALL) {
             features_print(scene->features[member], scene->targets[member]);
-            has_all = false;
+            has_all = has_all && (scene->features[member] | CAN_SPARE) == CAN_ALL;
         }
     }
     return has_all || !require_all;

@@ -31,8 +31,10 @@ enum feature {
     CAN_ZERO = 16,
     CAN_SEEK = 32,
     CAN_COPY = 64,
-    CAN_KEEP = 128,  /* a file that is unlinked while open stays */
-    CAN_SPARE = 256, /* what this process unlinks stays for one that has it open on another way */
+    CAN_KEEP = 128, /* a file that is unlinked while open stays */
+    /* What this process unlinks stays for one that has it open on another way: never required, as
+     * a client over NFS does not say what it has open. */
+    CAN_SPARE = 256,
     CAN_TMPFILE = 512,
     CAN_ALL = 1023,
 };

@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-enum { NOTES = 150, NOTE_SIZE = 240, SLOW_SECONDS = 1 };
+enum { NOTES = 150, NOTE_SIZE = 400, TEXT_SIZE = 8000, SLOW_SECONDS = 1 };
 
 struct notes {
     atomic_uint next;
@@ -74,15 +74,35 @@ void note_begin(unsigned member)
     self = member;
 }
 
+/* Long runs of a letter in short, and what is not printable as a number. */
+static void text_squeeze(const char *from, char *to, size_t size)
+{
+    size_t used = 0;
+    while (*from && used + 24 < size) {
+        size_t run = strspn(from, (const char[]){*from, '\0'});
+        if (run > 8) {
+            used += (size_t)snprintf(to + used, size - used, "%c{%zu}", *from, run);
+            from += run;
+        } else if (*from >= ' ' && *from <= '~') {
+            to[used++] = *from++;
+        } else {
+            used += (size_t)snprintf(to + used, size - used, "\\%02x", (unsigned char)*from++);
+        }
+    }
+    to[used] = '\0';
+}
+
 void note(const char *format, ...)
 {
     char *line = notes->lines[atomic_fetch_add(&notes->next, 1) % NOTES];
     last_note = line;
     int used = snprintf(line, NOTE_SIZE, "process %u: ", self);
+    char text[TEXT_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(line + used, NOTE_SIZE - (size_t)used, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    text_squeeze(text, line + used, NOTE_SIZE - (size_t)used);
 }
 
 void notes_print(void)
@@ -111,13 +131,13 @@ void note_if_slow(double began)
 
 void mismatch(const char *format, ...)
 {
-    char text[1024];
+    char text[TEXT_SIZE];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    note("MISMATCH %s", text);
-    printf("MISMATCH in process %u: %s\n", self, text);
+    note("%s", text);
+    printf("MISMATCH in %s\n", last_note);
     (void)fflush(stdout);
     _Exit(3);
 }
