@@ -25,7 +25,7 @@ static const char usage[] =
     "  -s PART  only this subject or rule; may be given up to 64 times\n"
     "  -x FILE  lines \"subject.rule  reason\": rules that this kind of mount cannot keep. They "
     "are\n"
-    "           run all the same, and one that passes is reported as a failure\n"
+    "           run all the same, and one that passes is reported as a failure; several -x add up\n"
     "  -v       a line for every rule, with its seconds\n"
     "Exit status: 0 if no rule failed, 1 if some did, 2 if it could not run.\n";
 
