@@ -57,6 +57,7 @@ struct mutation {
     enum mutation_kind kind;
     struct cred cred;
     struct op_id id;
+    uint64_t session; /* of the client that it came from, whatever id it has; 0: of nobody */
     struct gfid object; /* WRITE, SETATTR, LINK, ALLOCATE, SETXATTR, REMOVEXATTR, FORGET */
     struct gfid parent; /* MAKE, LINK, REMOVE, RMDIR, RENAME */
     struct slice name;
@@ -219,7 +220,8 @@ int store_sync(struct store *store, const struct gfid *object);
  */
 int store_getxattr(struct store *store, const struct gfid *object, struct slice name,
                    uint8_t *buffer, size_t size, size_t *out_size);
-/* Names of all, each with its NUL; the ACLs' too, the brick's own not. Fails: -ERANGE, -ESTALE. */
+/* Names of all, each with its NUL; the ACLs' too, the brick's own not. That trusted.* are for root's
+ * eyes is the caller's business, here and above. Fails: -ERANGE, -ESTALE. */
 int store_listxattr(struct store *store, const struct gfid *object, uint8_t *buffer, size_t size,
                     size_t *out_size);
 /*
