@@ -158,6 +158,9 @@ static void volume_completed(struct volume_request *volume_request)
     } else {
         request->row->reply(request, nfs3_status(rpc_call_procedure(request->call), status));
     }
+    if (request->volume.keep) {
+        volume_request_release(&request->volume);
+    }
     request_put(request);
 }
 
