@@ -1,7 +1,7 @@
 /*
- * The loop: threads that wait on one epoll instance, each taking one ready source at a time and
- * carrying it to its end. The kernel wakes the thread that went to sleep last, whose caches are
- * warm. Sources: connections, listeners, timers, watched descriptors.
+ * The loop: threads that wait on one epoll instance, as few as keep up (rpc_pollers.h), each taking
+ * one ready source at a time and carrying it to its end. The kernel wakes the thread that went to
+ * sleep last, whose caches are warm. Sources: connections, listeners, timers, watched descriptors.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -138,18 +138,29 @@ void loop_spare_give(struct buffer *buffer)
     spare = buffer;
 }
 
+/* Until the loop stops or other threads suffice. */
+static void poll_on(struct rpc_loop *loop)
+{
+    bool goes_on = true;
+    while (goes_on && !atomic_load_explicit(&loop->stopping, memory_order_acquire)) {
+        struct epoll_event event;
+        /* One event: what else is ready is for the other threads, should this one be stuck. */
+        int count = epoll_wait(loop->epoll_fd, &event, 1, -1);
+        if (count == 1) {
+            struct source *source = event.data.ptr;
+            uint64_t begun_ns = pollers_begin(&loop->pollers);
+            source->ready(source);
+            goes_on = pollers_end(&loop->pollers, begun_ns);
+        }
+    }
+}
+
 static void *loop_thread(void *context)
 {
     struct rpc_loop *loop = context;
     is_loop_thread = true;
-    while (!atomic_load_explicit(&loop->stopping, memory_order_acquire)) {
-        struct epoll_event event;
-        /* One event: what else is ready is for the other threads. */
-        int count = epoll_wait(loop->epoll_fd, &event, 1, -1);
-        if (count == 1) {
-            struct source *source = event.data.ptr;
-            source->ready(source);
-        }
+    while (pollers_enter(&loop->pollers)) {
+        poll_on(loop);
     }
     buffer_put(loop_spare_take());
     return NULL;
@@ -224,6 +235,7 @@ int rpc_loop_new(unsigned loop_threads, unsigned worker_threads, struct rpc_loop
         .timer_fd = -1,
         .reserve_fd = -1,
     };
+    pollers_init(&loop->pollers, loop_threads);
     offload_init(&loop->offload, worker_threads);
     buffer_pool_init(&loop->buffers);
     int result = loop->threads ? loop_open(loop) : -ENOMEM;
@@ -242,6 +254,7 @@ void rpc_loop_stop(struct rpc_loop *loop)
         return;
     }
     uint64_t one = 1;
+    pollers_stop(&loop->pollers);
     (void)!write(loop->stop_fd, &one, sizeof one); /* the first write to a counter cannot fail */
     for (unsigned i = 0; loop->started && i < loop->thread_count; i++) {
         pthread_join(loop->threads[i], NULL);
@@ -287,6 +300,7 @@ void rpc_loop_free(struct rpc_loop *loop)
         scope_close(fds[i]);
     }
     offload_release(&loop->offload);
+    pollers_release(&loop->pollers);
     buffer_pool_release(&loop->buffers);
     pthread_mutex_destroy(&loop->lock);
     pthread_mutex_destroy(&loop->kick_lock);

@@ -18,6 +18,7 @@
 #include "backend/rpc/rpc.h"
 #include "backend/rpc/rpc_buffer.h"
 #include "backend/rpc/rpc_offload.h"
+#include "backend/rpc/rpc_pollers.h"
 
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
@@ -54,6 +55,7 @@ struct rpc_loop {
     bool started;
     pthread_t *threads;
     unsigned thread_count;
+    struct pollers pollers;
     struct offload offload;
     struct buffer_pool buffers;
 
