@@ -9,6 +9,7 @@
 #include <xxhash.h>
 #include "backend/base/clock.h"
 #include "backend/base/scope.h"
+#include "gateway/permission.h"
 
 void object_cache_init(struct object_cache *cache, bool is_used)
 {
@@ -17,6 +18,7 @@ void object_cache_init(struct object_cache *cache, bool is_used)
     }
     cache->slots = is_used ? calloc(OBJECT_CACHE_SLOTS, sizeof *cache->slots) : NULL;
     atomic_init(&cache->recalls, 0);
+    atomic_init(&cache->changes, 0);
     atomic_init(&cache->quiet_until_ns, 0);
     atomic_init(&cache->data_size, 0);
     atomic_init(&cache->hand, 0);
@@ -106,6 +108,7 @@ static uint64_t generation_of(struct object_cache *cache, const struct gfid *gfi
 void object_cache_begin(struct object_cache *cache, struct volume_request *request)
 {
     request->recalls = atomic_load(&cache->recalls);
+    request->changes = atomic_load(&cache->changes);
     if (!cache->slots) {
         return;
     }
@@ -154,25 +157,64 @@ static bool answer_xattr(const struct object_slot *slot, const struct volume_req
     return (flags & asked) == 0;
 }
 
-static bool asks_what_is_kept(enum volume_op op)
+static bool asks_what_is_kept(const struct volume_request *request)
 {
-    return op == VOLUME_GETATTR || op == VOLUME_READ || op == VOLUME_GETXATTR ||
-           op == VOLUME_LISTXATTR;
+    switch ((int)request->op) {
+    case VOLUME_GETATTR:
+    case VOLUME_ACCESS:
+        return true;
+    case VOLUME_READ:
+    case VOLUME_GETXATTR:
+    case VOLUME_LISTXATTR:
+        return !request->keep; /* the bytes are lent for a moment only */
+    default:
+        return false;
+    }
+}
+
+/* Whoever's kernel has not checked must be one whom mode bits alone let in. */
+static bool may_see(const struct volume_request *request, const struct attr *attr)
+{
+    if (request->cred.flags & CRED_CHECKED || request->op == VOLUME_GETATTR) {
+        return true;
+    }
+    if (attr->flags & ATTR_HAS_ACL) {
+        return false;
+    }
+    return request->op == VOLUME_ACCESS ||
+           (request->op == VOLUME_READ &&
+            permission_check_io(attr, &request->cred, PERMISSION_READ) == 0);
+}
+
+bool object_cache_find(struct object_cache *cache, const struct gfid *object, uint64_t now_ns,
+                       struct attr *out_attr, uint64_t *out_until_ns)
+{
+    if (!cache->slots) {
+        return false;
+    }
+    uint64_t number = number_of(object);
+    AUTO_LOCK(lock_of(cache, number));
+    const struct object_slot *slot = &cache->slots[number];
+    if (!is_of(slot, object) || slot->attr.type == OBJECT_NONE || slot->until_ns <= now_ns) {
+        return false;
+    }
+    *out_attr = slot->attr;
+    *out_until_ns = slot->until_ns;
+    return true;
 }
 
 bool object_cache_answer(struct object_cache *cache, struct volume_request *request,
                          uint64_t now_ns)
 {
-    bool asks =
-        asks_what_is_kept(request->op) && (request->cred.flags & CRED_CHECKED) && !request->keep;
-    if (!cache->slots || !asks) {
+    if (!cache->slots || !asks_what_is_kept(request)) {
         return false;
     }
     uint64_t number = number_of(&request->object);
     AUTO_LOCK(lock_of(cache, number));
     const struct object_slot *slot = &cache->slots[number];
     if (!is_of(slot, &request->object) || slot->attr.type == OBJECT_NONE ||
-        slot->until_ns <= now_ns || (request->op == VOLUME_READ && !slot->data)) {
+        slot->until_ns <= now_ns || (request->op == VOLUME_READ && !slot->data) ||
+        !may_see(request, &slot->attr)) {
         return false;
     }
     struct reply reply = {
@@ -181,6 +223,8 @@ bool object_cache_answer(struct object_cache *cache, struct volume_request *requ
     };
     if (request->op == VOLUME_READ) {
         answer_read(slot, request, &reply);
+    } else if (request->op == VOLUME_ACCESS) {
+        reply.count = permission_rights(&slot->attr, &request->cred, request->rights);
     } else if (request->op != VOLUME_GETATTR && !answer_xattr(slot, request, &reply)) {
         return false;
     }
@@ -195,16 +239,29 @@ struct lesson {
     uint64_t generation; /* of the slot, when the request was submitted */
     bool is_change;      /* the request changed the object */
     bool is_new;         /* … or made it: nothing about it can be late */
+    bool is_found;       /* by its name: which slot it has was not known before */
     uint32_t grant_ms;   /* 0: nothing may be kept */
     uint64_t sent_ns;
     struct slice data; /* the whole file; data NULL: not known */
 };
+
+/* What was found by its name is not older than what this client was told of it, or nothing of this
+ * client's changed in between. */
+static bool found_in_order(struct object_cache *cache, const struct object_slot *slot,
+                           const struct lesson *lesson, const struct attr *attr)
+{
+    return slot->change != 0 ? slot->change <= attr->change
+                             : atomic_load(&cache->changes) == lesson->request->changes;
+}
 
 static bool may_keep(struct object_cache *cache, const struct object_slot *slot,
                      const struct lesson *lesson, const struct attr *attr, uint64_t generation)
 {
     bool in_order = lesson->is_change && slot->change != 0 ? slot->change <= attr->change
                                                            : generation == lesson->generation;
+    if (lesson->is_found) {
+        in_order = found_in_order(cache, slot, lesson, attr);
+    }
     return (in_order || lesson->is_new) && lesson->grant_ms > GRANT_MARGIN_MS &&
            attr->type != OBJECT_NONE && lesson->sent_ns >= atomic_load(&cache->quiet_until_ns) &&
            atomic_load(&cache->recalls) == lesson->request->recalls; /* a recall counts first, then
@@ -281,7 +338,12 @@ static void learn_object(struct object_cache *cache, const struct volume_request
     case VOLUME_WRITE:
         lesson->data = whole_file(request);
         break;
+    case VOLUME_LOOKUP:
+        lesson->is_found = true;
+        gfid = &reply->object.gfid;
+        break;
     case VOLUME_GETATTR:
+    case VOLUME_ACCESS:
     case VOLUME_SETATTR:
     case VOLUME_LINK:
     case VOLUME_SETXATTR:
@@ -312,7 +374,7 @@ static void learn_object(struct object_cache *cache, const struct volume_request
 
 static bool is_read(enum volume_op op)
 {
-    return op == VOLUME_GETATTR || op == VOLUME_READ;
+    return op == VOLUME_GETATTR || op == VOLUME_READ || op == VOLUME_LOOKUP || op == VOLUME_ACCESS;
 }
 
 static bool is_mutation(enum volume_op op)
@@ -334,6 +396,9 @@ void object_cache_learn(struct object_cache *cache, const struct volume_request 
     if (!cache->slots || (!changes && (!is_read(request->op) || reply->status < 0))) {
         return;
     }
+    if (changes) {
+        atomic_fetch_add(&cache->changes, 1);
+    }
     struct lesson object = {
         .request = request,
         .generation = request->generation,
@@ -345,6 +410,8 @@ void object_cache_learn(struct object_cache *cache, const struct volume_request 
     parent.grant_ms = reply->status == 0 ? reply->parent_grant_ms : 0;
     switch (request->op) {
     case VOLUME_GETATTR:
+    case VOLUME_LOOKUP:
+    case VOLUME_ACCESS:
     case VOLUME_READ:
     case VOLUME_SETATTR:
     case VOLUME_WRITE:

@@ -36,6 +36,7 @@ struct object_cache {
     pthread_mutex_t locks[OBJECT_CACHE_LOCKS]; /* of the slots whose number modulo it is; rank 9 */
     struct object_slot *slots;                 /* OBJECT_CACHE_SLOTS; NULL: nothing is kept */
     _Atomic uint64_t recalls;
+    _Atomic uint64_t changes;        /* answers to own changes */
     _Atomic uint64_t quiet_until_ns; /* a request was given up: what it may still do is not known */
     _Atomic uint64_t data_size;      /* bytes of all data */
     _Atomic uint64_t hand;           /* where to look next for data to give up */
@@ -52,6 +53,10 @@ void object_cache_begin(struct object_cache *cache, struct volume_request *reque
  * next call. */
 bool object_cache_answer(struct object_cache *cache, struct volume_request *request,
                          uint64_t now_ns);
+
+/* Attributes of an object as they are granted at now_ns, and until when. */
+bool object_cache_find(struct object_cache *cache, const struct gfid *object, uint64_t now_ns,
+                       struct attr *out_attr, uint64_t *out_until_ns);
 
 /* The request has its answer: keep what it was granted, forget what it changed without a grant. */
 void object_cache_learn(struct object_cache *cache, const struct volume_request *request,

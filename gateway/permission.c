@@ -1,6 +1,6 @@
 /*
- * The mode-bit check; see the header. Only localvolume.c and memvolume.c use it: the replicated
- * volume's bricks have their own access layer.
+ * The mode-bit check; see the header. The replicated volume's bricks have their own access layer,
+ * which knows ACLs too; its client uses this one only for what it was granted and has none.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -22,6 +22,7 @@ struct replicated_volume {
     struct route route;
     struct retry retry;
     struct object_cache cache;
+    struct name_cache names;
     void (*recall)(void *context, const struct gfid *object, const struct gfid *parent,
                    struct slice name);
     void *recall_context;
@@ -43,9 +44,13 @@ static void recall_run(void *context)
 {
     struct recall *recall = context;
     struct replicated_volume *volume = recall->volume;
+    struct slice name = slice_text(recall->arguments.name);
     object_cache_recall(&volume->cache, &recall->arguments.object);
-    volume->recall(volume->recall_context, &recall->arguments.object, &recall->arguments.parent,
-                   slice_text(recall->arguments.name));
+    name_cache_recall(&volume->names, &recall->arguments.parent, name);
+    if (volume->recall) {
+        volume->recall(volume->recall_context, &recall->arguments.object, &recall->arguments.parent,
+                       name);
+    }
     (void)__atomic_fetch_add(&volume->recalls, 1, __ATOMIC_RELAXED);
     static const int done = 0;
     rpc_call_reply(recall->call, (xdrproc_t)xdr_int, &done, NULL);
@@ -79,8 +84,11 @@ static const struct rpc_procedure recall_procedures[] = {
 static void replicated_submit(struct volume *volume, struct volume_request *request)
 {
     struct replicated_volume *replicated = (struct replicated_volume *)volume;
+    uint64_t now_ns = clock_monotonic_ns(clock_real());
     object_cache_begin(&replicated->cache, request);
-    if (object_cache_answer(&replicated->cache, request, clock_monotonic_ns(clock_real()))) {
+    name_cache_begin(&replicated->names, request);
+    if (object_cache_answer(&replicated->cache, request, now_ns) ||
+        name_cache_answer(&replicated->names, request, now_ns)) {
         volume_complete(request);
         return;
     }
@@ -133,6 +141,7 @@ static void replicated_close(struct volume *volume)
     retry_cancel_all(&replicated->retry, -EINTR);
     retry_release(&replicated->retry);
     route_release(&replicated->route);
+    name_cache_release(&replicated->names);
     object_cache_release(&replicated->cache);
     replicated_free(replicated);
 }
@@ -180,7 +189,7 @@ static int init_route(struct replicated_volume *replicated, const char *hosts, c
         .name = name,
         .client_name = options->client_name,
         .programs = replicated->programs,
-        .program_count = options->recall ? 1 : 0,
+        .program_count = options->recall || options->cache ? 1 : 0,
         .ready = ready,
         .context = replicated,
     };
@@ -238,8 +247,10 @@ int replicated_volume_open(const char *hosts, const char *name,
         replicated_free(replicated);
         return status;
     }
-    object_cache_init(&replicated->cache, options->recall != NULL);
-    retry_init(&replicated->retry, &replicated->route, &replicated->cache,
+    bool caches = options->recall || options->cache;
+    object_cache_init(&replicated->cache, caches);
+    name_cache_init(&replicated->names, &replicated->cache, caches);
+    retry_init(&replicated->retry, &replicated->route, &replicated->cache, &replicated->names,
                options->wait_timeout_ms);
     status = start(replicated, options, out_error, size);
     if (status) {

@@ -427,6 +427,7 @@ static void complete(struct retry *retry, struct volume_request *request, struct
     }
     request->reply = *reply;
     object_cache_learn(retry->cache, request, sent_ns);
+    name_cache_learn(retry->names, request, sent_ns);
     request->reply.grant_ms = wants_grants ? grant_left(reply->grant_ms, sent_ns) : 0;
     if (request->keep && reply->data.size) {
         request->kept = rpc_reply_keep(message);
@@ -469,6 +470,7 @@ static struct volume_request *try_give_up(struct retry *retry, struct attempt *a
 static void complete_unknown(struct retry *retry, struct volume_request *request)
 {
     object_cache_unknown(retry->cache, request, now_ns());
+    name_cache_learn(retry->names, request, 0);
     volume_complete(request);
 }
 
@@ -564,11 +566,12 @@ bool retry_answers(const struct retry *retry)
 /* ---- life ------------------------------------------------------------------------------------ */
 
 void retry_init(struct retry *retry, struct route *route, struct object_cache *cache,
-                unsigned wait_timeout_ms)
+                struct name_cache *names, unsigned wait_timeout_ms)
 {
     *retry = (struct retry){
         .route = route,
         .cache = cache,
+        .names = names,
         .wait_timeout_ns = wait_timeout_ms * NS_PER_MS,
         .pause_ms = RETRY_MS_MIN,
         .silent_since_ns = now_ns(),

@@ -17,6 +17,7 @@
 #ifndef TRIVET_GATEWAY_RETRY_H
 #define TRIVET_GATEWAY_RETRY_H
 
+#include "gateway/name_cache.h"
 #include "gateway/object_cache.h"
 #include "gateway/route.h"
 #include "gateway/trivet.h"
@@ -30,8 +31,9 @@ struct attempt_list {
 /* Guarded by route->lock. Requests are linked in the order of their start. */
 struct retry {
     struct route *route;
-    struct object_cache *cache; /* learns from every answer */
-    uint64_t wait_timeout_ns;   /* 0: forever */
+    struct object_cache *cache; /* learns from every answer, as does names */
+    struct name_cache *names;
+    uint64_t wait_timeout_ns; /* 0: forever */
     struct volume_request *first, *last;
     struct attempt_list waiting;  /* to be sent when the primary is ready */
     struct attempt_list slotless; /* … and a slot is free */
@@ -50,7 +52,7 @@ struct retry {
 };
 
 void retry_init(struct retry *retry, struct route *route, struct object_cache *cache,
-                unsigned wait_timeout_ms);
+                struct name_cache *names, unsigned wait_timeout_ms);
 /* After the loop has stopped; every request has completed. */
 void retry_release(struct retry *retry);
 

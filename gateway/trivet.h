@@ -123,7 +123,7 @@ struct volume_request {
     void *kept;
     struct volume_request *next, *previous;
     uint64_t started_ns;
-    uint64_t recalls, generation, generation2;
+    uint64_t recalls, changes, generation, generation2;
 };
 
 struct volume_options {
@@ -138,6 +138,8 @@ struct volume_options {
     void (*recall)(void *context, const struct gfid *object, const struct gfid *parent,
                    struct slice name);
     void *recall_context;
+    /* Without recall: the volume may keep for itself what it is granted, and answers from it. */
+    bool cache;
 };
 
 /*

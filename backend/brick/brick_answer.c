@@ -350,6 +350,7 @@ static void submitted(struct replica_ticket *ticket, int status, const struct op
 
 void brick_submit(struct brick_request *request, struct slice bulk)
 {
+    request->mutation.session = request->client->client;
     request->ticket.complete = submitted;
     replica_submit(request->brick->driver, &request->mutation, bulk, &request->ticket);
 }

@@ -144,23 +144,28 @@ bool grants_give(struct grants *grants, uint64_t client, uint64_t key)
     return true;
 }
 
+/* A change, and the client that it came from. */
+struct change {
+    const struct operation *operation;
+    uint64_t client;
+};
+
 /* Take key back from everybody but client: one recall a holder, carrying what the kernel there is
  * to drop. With the mutex held. */
-static bool recall_key(struct grants *grants, const struct operation *operation, uint64_t key,
+static bool recall_key(struct grants *grants, const struct change *change, uint64_t key,
                        const struct gfid *object, const struct gfid *parent, struct slice name)
 {
     uint64_t now = clock_monotonic_ns(grants->clock);
-    uint64_t client = operation->id.kind == OP_ID_SESSION ? operation->id.client : 0;
     struct entry *set = grants->table[key % GRANT_SETS];
     bool waits = false;
     for (int i = 0; i < GRANT_WAYS; i++) {
-        if (set[i].key != key || set[i].client == client || set[i].until_ns < now) {
+        if (set[i].key != key || set[i].client == change->client || set[i].until_ns < now) {
             continue;
         }
         struct recall *recall = calloc(1, sizeof *recall);
         INVARIANT(recall != NULL);
         recall->grants = grants;
-        recall->index = operation->index;
+        recall->index = change->operation->index;
         recall->client = set[i].client;
         recall->until_ns = set[i].until_ns;
         recall->refs = 1;
@@ -178,32 +183,33 @@ static bool recall_key(struct grants *grants, const struct operation *operation,
     return waits;
 }
 
-static bool recall_object(struct grants *grants, const struct operation *operation,
+static bool recall_object(struct grants *grants, const struct change *change,
                           const struct attr *object)
 {
     return object->type != OBJECT_NONE &&
-           recall_key(grants, operation, replica_key_object(&object->gfid), &object->gfid,
+           recall_key(grants, change, replica_key_object(&object->gfid), &object->gfid,
                       &GFID_NONE, slice_of(NULL, 0));
 }
 
-static bool recall_name(struct grants *grants, const struct operation *operation,
+static bool recall_name(struct grants *grants, const struct change *change,
                         const struct gfid *parent, struct slice name)
 {
     return name.size > 0 && name.size <= NAME_SIZE_MAX &&
-           recall_key(grants, operation, replica_key_name(parent, name), &GFID_NONE, parent, name);
+           recall_key(grants, change, replica_key_name(parent, name), &GFID_NONE, parent, name);
 }
 
-bool grants_recall(struct grants *grants, const struct operation *operation)
+bool grants_recall(struct grants *grants, const struct operation *operation, uint64_t client)
 {
+    const struct change change = {.operation = operation, .client = client};
     AUTO_LOCK(&grants->mutex);
     const struct attr *parent2 =
         operation->parent2.type != OBJECT_NONE ? &operation->parent2 : &operation->parent;
-    bool waits = recall_object(grants, operation, &operation->object);
-    waits = recall_object(grants, operation, &operation->parent) || waits;
-    waits = recall_object(grants, operation, &operation->parent2) || waits;
-    waits = recall_object(grants, operation, &operation->replaced) || waits;
-    waits = recall_name(grants, operation, &operation->parent.gfid, operation->name) || waits;
-    return recall_name(grants, operation, &parent2->gfid, operation->name2) || waits;
+    bool waits = recall_object(grants, &change, &operation->object);
+    waits = recall_object(grants, &change, &operation->parent) || waits;
+    waits = recall_object(grants, &change, &operation->parent2) || waits;
+    waits = recall_object(grants, &change, &operation->replaced) || waits;
+    waits = recall_name(grants, &change, &operation->parent.gfid, operation->name) || waits;
+    return recall_name(grants, &change, &parent2->gfid, operation->name2) || waits;
 }
 
 /* Off the list; true if nobody else holds back the same operation. With the mutex held. */

@@ -191,6 +191,8 @@
 /* Objects whose attributes a client keeps while they are granted: those that it works with in two
  * seconds; some 250 bytes each. */
 #define OBJECT_CACHE_SLOTS 16384
+/* Names it keeps likewise; 128 bytes each. */
+#define NAME_CACHE_SLOTS 32768
 /* Largest file whose bytes it keeps with them, and bytes in sum: what programs write and read again
  * at once. */
 #define OBJECT_CACHE_FILE_MAX (64 * 1024)

@@ -54,7 +54,7 @@ struct replica_driver {
     void *failed_context;
     /* Caches (may be NULL): hold, under the mutex, says whether operation must not be committed
      * before replica_release; held is then called without locks. Set before the first view. */
-    bool (*hold)(void *context, const struct operation *operation);
+    bool (*hold)(void *context, const struct operation *operation, uint64_t session);
     void (*held)(void *context);
     void *hold_context;
     struct rpc_program program; /* TRIVET_REPLICA, for the daemon's service */

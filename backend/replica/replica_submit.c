@@ -321,7 +321,7 @@ static bool submit_locked(struct replica_driver *driver, const struct mutation *
     pending_wait(pending, &ticket->waiter);
     struct replica_event event = {.kind = EVENT_SUBMIT, .index = index};
     replica_driver_step(driver, &event, finished);
-    *out_held = driver->hold && driver->hold(driver->hold_context, operation);
+    *out_held = driver->hold && driver->hold(driver->hold_context, operation, mutation->session);
     if (*out_held) {
         pending->held = true;
         hold_lowest(driver, finished);

@@ -220,8 +220,8 @@ int store_sync(struct store *store, const struct gfid *object);
  */
 int store_getxattr(struct store *store, const struct gfid *object, struct slice name,
                    uint8_t *buffer, size_t size, size_t *out_size);
-/* Names of all, each with its NUL; the ACLs' too, the brick's own not. That trusted.* are for root's
- * eyes is the caller's business, here and above. Fails: -ERANGE, -ESTALE. */
+/* Names of all, each with its NUL; the ACLs' too, the brick's own not. That trusted.* is for root's
+ * eyes only is the caller's business, here and above. Fails: -ERANGE, -ESTALE. */
 int store_listxattr(struct store *store, const struct gfid *object, uint8_t *buffer, size_t size,
                     size_t *out_size);
 /*

@@ -65,10 +65,10 @@ static void client_closed(struct rpc_connection *connection, void *context)
     brick_client_closed(&member->brick, connection);
 }
 
-static bool hold(void *context, const struct operation *operation)
+static bool hold(void *context, const struct operation *operation, uint64_t session)
 {
     struct brick *brick = context;
-    return grants_recall(brick->grants, operation);
+    return grants_recall(brick->grants, operation, session);
 }
 
 static void held(void *context)

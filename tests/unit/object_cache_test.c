@@ -201,15 +201,72 @@ static void a_rename_keeps_both_directories(void)
     object_cache_release(&cache);
 }
 
-static void a_caller_whose_kernel_has_not_checked_is_not_answered(void)
+/* Whether a caller whose kernel has not checked is answered a READ of a file of this mode. */
+static bool stranger_reads(uint32_t mode, uint32_t flags)
+{
+    const struct cred stranger = {.uid = 7, .gid = 7};
+    object_cache_init(&cache, true);
+    struct volume_request request = begin(VOLUME_WRITE, &one);
+    request.reply = (struct reply){
+        .object = {.type = OBJECT_FILE,
+                   .gfid = one,
+                   .change = 5,
+                   .size = 2,
+                   .mode = mode,
+                   .flags = flags},
+        .count = 2,
+        .grant_ms = 2000,
+    };
+    request.data = slice_text("xy");
+    object_cache_learn(&cache, &request, 0);
+    request = begin(VOLUME_GETATTR, &one);
+    request.cred = stranger;
+    CU_ASSERT_TRUE(object_cache_answer(&cache, &request, NS_PER_MS)); /* anybody may */
+    request = begin(VOLUME_ACCESS, &one);
+    request.cred = stranger;
+    request.rights = RIGHT_READ | RIGHT_MODIFY;
+    CU_ASSERT_EQUAL(object_cache_answer(&cache, &request, NS_PER_MS), flags == 0);
+    CU_ASSERT_EQUAL(request.reply.count, flags == 0 && mode & 04 ? RIGHT_READ : 0);
+    request = begin(VOLUME_READ, &one);
+    request.cred = stranger;
+    bool is_answered = object_cache_answer(&cache, &request, NS_PER_MS);
+    object_cache_release(&cache);
+    return is_answered;
+}
+
+static void a_caller_whose_kernel_has_not_checked_needs_the_right(void)
+{
+    CU_ASSERT_TRUE(stranger_reads(0644, 0));
+    CU_ASSERT_FALSE(stranger_reads(0640, 0));
+    CU_ASSERT_FALSE(stranger_reads(0644, ATTR_HAS_ACL)); /* the brick knows the ACL */
+}
+
+/* What a look-up finds counts unless this client changed it, or anything, in between. */
+static bool look_up_keeps(uint64_t found_change, bool changes_between, bool recalls_between)
 {
     object_cache_init(&cache, true);
-    struct volume_request request = begin(VOLUME_CREATE, &one);
-    answer_parent(&request, 5, 2000);
-    request = begin(VOLUME_GETATTR, &one);
-    request.cred.flags = 0;
-    CU_ASSERT_FALSE(object_cache_answer(&cache, &request, NS_PER_MS));
+    struct volume_request request = begin(VOLUME_LOOKUP, &one);
+    if (changes_between) {
+        struct volume_request change = begin(VOLUME_SETATTR, &two);
+        answer_object(&change, 6, "", 0);
+    }
+    if (recalls_between) {
+        object_cache_recall(&cache, &one);
+    }
+    request.reply = (struct reply){
+        .object = {.type = OBJECT_FILE, .gfid = two, .change = found_change}, .grant_ms = 2000};
+    object_cache_learn(&cache, &request, 0);
+    bool is_kept = found(&two, 10) == found_change;
     object_cache_release(&cache);
+    return is_kept;
+}
+
+static void what_a_look_up_found_is_kept_if_it_is_not_late(void)
+{
+    CU_ASSERT_TRUE(look_up_keeps(5, false, false));
+    CU_ASSERT_TRUE(look_up_keeps(6, true, false));
+    CU_ASSERT_FALSE(look_up_keeps(5, true, false));
+    CU_ASSERT_FALSE(look_up_keeps(5, false, true));
 }
 
 static void without_recalls_nothing_is_kept(void)
@@ -251,8 +308,10 @@ int main(void)
         {"a recall ends it and what was under way", a_recall_ends_it_and_what_was_under_way},
         {"a failure and an unknown outcome end it", a_failure_and_an_unknown_outcome_end_it},
         {"a rename keeps both directories", a_rename_keeps_both_directories},
-        {"a caller whose kernel has not checked is not answered",
-         a_caller_whose_kernel_has_not_checked_is_not_answered},
+        {"a caller whose kernel has not checked needs the right",
+         a_caller_whose_kernel_has_not_checked_needs_the_right},
+        {"what a look-up found is kept if it is not late",
+         what_a_look_up_found_is_kept_if_it_is_not_late},
         {"without recalls nothing is kept", without_recalls_nothing_is_kept},
         {"bytes in sum are bounded", bytes_in_sum_are_bounded},
         CU_TEST_INFO_NULL,
