@@ -5,6 +5,15 @@
 . "$(dirname "$0")/../lib/cluster.sh"
 cluster_test "$@"
 
+# What is mounted here goes first, so that the directory can.
+conformance_end()
+{
+    local status=$?
+    ! mountpoint -q "$WORK/small" || umount -l "$WORK/small"
+    (exit "$status")
+    cluster_end
+}
+
 exports_start()
 {
     local name
@@ -65,6 +74,7 @@ coverage()
 }
 
 FAILED=
+trap conformance_end EXIT
 coverage
 trivetd_start
 volume_create
