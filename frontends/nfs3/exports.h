@@ -40,8 +40,9 @@ struct export
 
     /* The volume, once it is open; it and what follows from it never change after. */
     _Atomic(struct volume *) volume;
-    atomic_int open_status; /* of the last attempt: 0, or why the volume is not open */
-    uint64_t fsid;          /* valid once volume is set */
+    atomic_int open_status;    /* of the last attempt: 0, or why the volume is not open */
+    uint64_t fsid;             /* valid once volume is set */
+    _Atomic uint64_t verifier; /* that the last WRITE was answered with; 0: none yet */
     struct exports *exports;
     pthread_t opener;
     bool opener_runs;

@@ -70,14 +70,15 @@ void nfs3_write_reply(struct nfs3_request *request, enum nfsstat3 status)
             .committed = request->export->is_sync ? reply->committed : request->args.write.stable,
             .verf = reply->verifier,
         };
+        atomic_store_explicit(&request->export->verifier, reply->verifier, memory_order_relaxed);
     } else {
         result.WRITE3res_u.file_wcc = wcc;
     }
     nfs3_answer(request, (xdrproc_t)xdr_WRITE3res, &result, NULL);
 }
 
-/* An async export answers at once, but with the verifier as it is now: what a brick has lost by
- * ending is sent again all the same. A READ of nothing tells it, and the attributes. */
+/* An async export answers at once, with the verifier that the last WRITE brought: a volume that has
+ * lost unsynced data tells by the next one. Before the first, a READ of nothing tells it. */
 enum nfsstat3 nfs3_commit(struct nfs3_request *request)
 {
     const COMMIT3args *args = &request->args.commit;
@@ -90,9 +91,13 @@ enum nfsstat3 nfs3_commit(struct nfs3_request *request)
         request->volume.count = args->count;
         return NFS3_OK;
     }
-    request->volume.op = VOLUME_READ;
     request->volume.cred.flags = CRED_CHECKED; /* no right is needed to commit */
-    request->volume.keep = true;               /* no cache answers that, and none has a verifier */
+    if (atomic_load_explicit(&request->export->verifier, memory_order_relaxed) != 0) {
+        request->volume.op = VOLUME_GETATTR;
+        return NFS3_OK;
+    }
+    request->volume.op = VOLUME_READ;
+    request->volume.keep = true; /* no cache answers that, and none has a verifier */
     return NFS3_OK;
 }
 
@@ -110,7 +115,11 @@ void nfs3_commit_reply(struct nfs3_request *request, enum nfsstat3 status)
     struct wcc_data wcc = nfs3_wcc(request, &before, object);
     COMMIT3res result = {.status = status};
     if (status == NFS3_OK) {
-        result.COMMIT3res_u.resok = (COMMIT3resok){.file_wcc = wcc, .verf = reply->verifier};
+        uint64_t verifier =
+            request->volume.op == VOLUME_GETATTR
+                ? atomic_load_explicit(&request->export->verifier, memory_order_relaxed)
+                : reply->verifier;
+        result.COMMIT3res_u.resok = (COMMIT3resok){.file_wcc = wcc, .verf = verifier};
     } else {
         result.COMMIT3res_u.file_wcc = wcc;
     }
