@@ -376,13 +376,32 @@ static void durable_reaches_every_member(void)
     for (unsigned i = 0; i < 3; i++) {
         CU_ASSERT_EQUAL(atomic_load(&set.members[i].hooks.syncs), 2);
     }
-    /* A flush that fails at a backup fails for the client, and the verifier says: write again. */
-    store_hooks_fail(&set.members[2].hooks, 0, -EIO);
-    CU_ASSERT_EQUAL(client_call(&a, BRICK_COMMIT, &commit, NULL, NULL), -EIO);
-    brick_read_args read = args_read(&a, file, 0, 10);
-    CU_ASSERT_EQUAL(client_call(&a, BRICK_READ, &read, NULL, &reply), 0);
-    CU_ASSERT_NOT_EQUAL(reply.verifier, verifier);
     tear_down();
+}
+
+/* A flush that fails on any member fails for the client, and the verifier says: write again. */
+static void a_flush_that_fails_anywhere_is_told(void)
+{
+    for (unsigned failing = 0; failing < 3; failing++) {
+        set_up(3, true);
+        struct reply reply;
+        struct gfid file = client_make(&a, GFID_ROOT, "file", OBJECT_FILE);
+        CU_ASSERT_EQUAL(client_write(&a, file, 0, "bytes"), 0);
+        brick_commit_args commit = args_commit(&a, file);
+        CU_ASSERT_EQUAL(client_call(&a, BRICK_COMMIT, &commit, NULL, &reply), 0);
+        uint64_t verifier = reply.verifier;
+        store_hooks_fail(&set.members[failing].hooks, 0, -EIO);
+        CU_ASSERT_EQUAL(client_call(&a, BRICK_COMMIT, &commit, NULL, NULL), -EIO);
+        brick_write_args write = args_write(&a, file, 5);
+        write.stable = STABLE_FILE_SYNC;
+        struct slice bulk = slice_text("more");
+        store_hooks_fail(&set.members[failing].hooks, 0, -EIO); /* each fails once */
+        CU_ASSERT_EQUAL(client_call(&a, BRICK_WRITE, &write, &bulk, NULL), -EIO);
+        brick_read_args read = args_read(&a, file, 0, 10);
+        CU_ASSERT_EQUAL(client_call(&a, BRICK_READ, &read, NULL, &reply), 0);
+        CU_ASSERT_NOT_EQUAL(reply.verifier, verifier);
+        tear_down();
+    }
 }
 
 /* ---- streams
@@ -549,6 +568,7 @@ int main(void)
         {"an id sent twice is executed once", an_id_sent_twice_is_executed_once},
         {"a full ring is refused", a_full_ring_is_refused},
         {"durable reaches every member", durable_reaches_every_member},
+        {"a flush that fails anywhere is told", a_flush_that_fails_anywhere_is_told},
         {"an operation in a lost stream is acknowledged",
          an_operation_in_a_lost_stream_is_acknowledged},
         {"a stream is taken up again", a_stream_is_taken_up_again},
