@@ -1,8 +1,10 @@
 #!/bin/bash
-# make bench: the same work on a local directory, on Trivet both ways in, and on GlusterFS and NFS-Ganesha
-# where they are installed, in one run, one after the other, on the same three XFS images.
+# make bench: the same work on a local directory, on FUSE over it, on Trivet natively and by NFS (async and
+# sync export), and on GlusterFS and NFS-Ganesha (over GlusterFS, over a local directory) where they are
+# installed, in one run, one after the other, on the same XFS images.
 #
-#     ROWS="small4 small1 stream random tree growth"  SYSTEMS="local trivet_native trivet_nfs gluster ganesha"
+#     ROWS="small4 small1 stream random tree dbench growth memory"
+#     SYSTEMS="local passthrough trivet_native trivet_nfs trivet_sync gluster ganesha ganesha_local"
 #     BENCH_DIR=/var/tmp (24 GiB while it runs)  BENCH_OUT=build/bench/DATE.jsonl
 #
 # Prints a table and writes one JSON line per row. Slowness is never a failure; wrong contents are.
@@ -11,8 +13,8 @@
 . tests/bench/systems.sh
 . tests/bench/rows.sh
 isolate "$@"
-ROWS=${ROWS:-small4 small1 stream random tree growth}
-SYSTEMS=${SYSTEMS:-local trivet_native trivet_nfs gluster ganesha}
+ROWS=${ROWS:-small4 small1 stream random tree dbench growth memory}
+SYSTEMS=${SYSTEMS:-local passthrough trivet_native trivet_nfs trivet_sync gluster ganesha ganesha_local}
 MEASURE=$BIN/tests/bench/measure
 OUT=${BENCH_OUT:-build/bench/$(date +%Y%m%d-%H%M%S).jsonl}
 

@@ -125,6 +125,29 @@ row_tree()
     fi
 }
 
+# What dbench's script of an office's file server gets through, MiB/s; it needs a mount.
+row_dbench()
+{
+    [ -n "$MEASURED" ] || return 0
+    command -v dbench >/dev/null || { echo "bench: dbench is not installed: no such row"; return 0; }
+    timed dbench dbench -c /usr/share/dbench/client.txt -t "${DBENCH_SECONDS:-15}" -D "$MEASURED" 4 ||
+        return 1
+    TIMED_CPU_MS=
+    record dbench "$(awk '/^Throughput/ { print $2 }' "$WORK/output")" "" MB/s ""
+    rm -rf "$MEASURED"/clients
+}
+
+# What the daemons hold in memory after all that, mapped files included.
+row_memory()
+{
+    local pid total=0
+    for pid in $("${SYSTEM}_pids"); do
+        total=$((total + $(awk '/^VmRSS/ { print $2 }' "/proc/$pid/status" 2>/dev/null || echo 0)))
+    done
+    TIMED_CPU_MS=
+    [ "$total" = 0 ] || record memory "$((total / 1024))" "" MiB ""
+}
+
 # Does an operation cost more in a directory that has become large?
 row_growth()
 {

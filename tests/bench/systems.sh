@@ -5,6 +5,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 VOLUME_HOST=bench.trivet
+PASSTHROUGH_SOURCE=/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
 
 # disk_up NAME: an XFS image of its own, mounted at $WORK/NAME. The image has no name any more once it is
 # attached, and the loop device clears itself when it is unmounted: nothing can stay behind.
@@ -39,6 +40,33 @@ local_up() { TARGET=$WORK/local MEASURED=$TARGET; }
 local_pids() { :; }
 local_down() { :; }
 
+# ---- plain FUSE over that directory: libfuse's own example of a pass-through
+passthrough_available()
+{
+    [ -f "$PASSTHROUGH_SOURCE" ] && command -v cc >/dev/null && pkg-config --exists fuse3
+}
+
+passthrough_up()
+{
+    local flags
+    mkdir -p "$WORK/local/passthrough"
+    read -ra flags <<<"$(pkg-config --cflags --libs fuse3)"
+    cc -O2 -w -o "$WORK/passthrough_ll" "$PASSTHROUGH_SOURCE" "${flags[@]}" ||
+        fail "cannot build $PASSTHROUGH_SOURCE"
+    "$WORK/passthrough_ll" -f -o "source=$WORK/local/passthrough,cache=auto,timeout=1" "$MNT" \
+        >"$LOGS/passthrough.log" 2>&1 </dev/null &
+    wait_for 10 is_mounted || fail "passthrough_ll does not mount"
+    TARGET=$MNT MEASURED=$MNT
+}
+passthrough_pids() { pgrep '^passthrough_ll'; }
+
+passthrough_down()
+{
+    umount "$MNT"
+    wait_for 10 no_passthrough || fail "passthrough_ll lives on after umount"
+}
+no_passthrough() { ! pgrep '^passthrough_ll' >/dev/null; }
+
 # ---- trivet, native
 trivet_native_up()
 {
@@ -60,8 +88,11 @@ trivet_down()
     mkdir "$STATE" "$RUN"
 }
 
-# ---- trivet, NFS
-trivet_nfs_up()
+# ---- trivet, NFS: with an async export, as the others are, and with a sync one
+trivet_nfs_up() { EXPORT_SYNC=no trivet_export_up; }
+trivet_sync_up() { EXPORT_SYNC=yes trivet_export_up; }
+
+trivet_export_up()
 {
     trivetd_start
     volume_create >/dev/null 2>&1
@@ -71,6 +102,8 @@ trivet_nfs_up()
 }
 trivet_nfs_pids() { daemon_pids; }
 trivet_nfs_down() { gateway_stop >/dev/null; trivet_down; }
+trivet_sync_pids() { daemon_pids; }
+trivet_sync_down() { trivet_nfs_down; }
 
 # ---- GlusterFS, replica 3, every option as it comes
 gluster_available() { command -v glusterd >/dev/null && command -v glusterfs >/dev/null; }
@@ -118,36 +151,50 @@ gluster_down()
 }
 no_gluster() { ! pgrep '^gluster' >/dev/null; }
 
-# ---- NFS-Ganesha over that volume
-ganesha_available()
-{
-    gluster_available && command -v ganesha.nfsd >/dev/null && command -v rpcbind >/dev/null &&
-        find /usr/lib -name 'libfsalgluster.so' 2>/dev/null | grep -q .
-}
+# ---- NFS-Ganesha, over that volume and over the local directory
+ganesha_has() { command -v ganesha.nfsd >/dev/null && command -v rpcbind >/dev/null &&
+    find /usr/lib -name "libfsal$1.so" 2>/dev/null | grep -q .; }
+ganesha_available() { gluster_available && ganesha_has gluster; }
+ganesha_local_available() { ganesha_has vfs; }
 
-ganesha_up()
+# ganesha_start PATH FSAL: export it. It listens on every address, of which this namespace has one.
+ganesha_start()
 {
-    gluster_volume_up
     mkdir -p /run/ganesha /run/rpcbind /var/lib/nfs/ganesha
     rpcbind -w </dev/null >/dev/null 2>&1 || fail "rpcbind"
     cat >"$WORK/ganesha.conf" <<TEXT
 NFS_CORE_PARAM { Protocols = 3; NFS_Port = 2049; MNT_Port = 20048; Enable_NLM = false;
-    Enable_RQUOTA = false; Bind_addr = 127.0.0.1; }
-EXPORT { Export_Id = 1; Path = "/gv0"; Pseudo = "/gv0"; Access_Type = RW; Squash = No_Root_Squash;
-    SecType = sys; Protocols = 3; Transports = TCP;
-    FSAL { Name = GLUSTER; Hostname = "$VOLUME_HOST"; Volume = "gv0"; } }
+    Enable_RQUOTA = false; }
+EXPORT { Export_Id = 1; Path = "$1"; Pseudo = "/gv0"; Access_Type = RW; Squash = No_Root_Squash;
+    SecType = sys; Protocols = 3; Transports = TCP; FSAL { $2 } }
 LOG { Default_Log_Level = EVENT; }
 TEXT
     ganesha.nfsd -f "$WORK/ganesha.conf" -L "$LOGS/ganesha.log" -p "$WORK/ganesha.pid" \
         </dev/null >/dev/null 2>&1 || fail "ganesha does not start"
-    wait_for 30 nfs-ls "$NFS?version=3" || fail "ganesha's export does not answer"
-    TARGET=$NFS MEASURED=
+    TARGET=nfs://127.0.0.1$1 MEASURED=
+    wait_for 30 nfs-ls "$TARGET?version=3" || fail "ganesha's export does not answer: $(tail -n 3 "$LOGS/ganesha.log")"
 }
-ganesha_pids() { pgrep '^gluster'; pgrep '^ganesha'; }
 
-ganesha_down()
+ganesha_stop()
 {
     pkill -9 '^ganesha'
     pkill '^rpcbind'
-    gluster_down
+    wait_for 10 no_ganesha || fail "ganesha does not end"
 }
+no_ganesha() { ! pgrep '^(ganesha|rpcbind)' >/dev/null; }
+
+ganesha_up()
+{
+    gluster_volume_up
+    ganesha_start /gv0 "Name = GLUSTER; Hostname = \"$VOLUME_HOST\"; Volume = \"gv0\";"
+}
+ganesha_pids() { pgrep '^gluster'; pgrep '^ganesha'; }
+ganesha_down() { ganesha_stop; gluster_down; }
+
+ganesha_local_up()
+{
+    mkdir -p "$WORK/local/export"
+    ganesha_start "$WORK/local/export" "Name = VFS;"
+}
+ganesha_local_pids() { pgrep '^ganesha'; }
+ganesha_local_down() { ganesha_stop; }

@@ -18,7 +18,7 @@ function ratio(row, one, other,    a, b)
     b = value[row, other]
     if (a + 0 == 0 || b + 0 == 0 || unit[row] == "files")
         return "-"
-    return sprintf("%.2f", unit[row] == "s" ? b / a : a / b)
+    return sprintf("%.2f", (unit[row] == "s" || unit[row] == "MiB") ? b / a : a / b)
 }
 
 function figure(number)
@@ -50,17 +50,18 @@ END {
     printf "%-20s %-6s", "row", "unit"
     for (s = 1; s <= system_count; s++)
         printf " %13s", systems[s]
-    printf "  %9s %9s %9s\n", "native/gl", "nfs/gl", "native/lo"
+    printf "  %9s %9s %9s %9s\n", "native/gl", "nfs/gl", "nfs/loc", "native/lo"
     for (r = 1; r <= row_count; r++) {
         row = rows[r]
         printf "%-20s %-6s", row, unit[row]
         for (s = 1; s <= system_count; s++)
             printf " %13s", figure(value[row, systems[s]])
-        printf "  %9s %9s %9s\n", ratio(row, "trivet_native", "gluster"), \
+        printf "  %9s %9s %9s %9s\n", ratio(row, "trivet_native", "gluster"), \
             ratio(row, "trivet_nfs", ("ganesha" in seen) ? "ganesha" : "gluster"), \
+            ratio(row, "trivet_nfs", "ganesha_local"), \
             ratio(row, "trivet_native", "local")
     }
-    printf "\n(/gl: times as good as GlusterFS%s; /lo: as the local directory)\n", \
+    printf "\n(/gl: times as good as GlusterFS%s; /loc: as NFS-Ganesha over a local directory; /lo: as that)\n", \
         ("ganesha" in seen) ? ", over NFS as NFS-Ganesha" : ""
     print "(over NFS a small file is committed before it is closed, as a kernel client does; in a mount it is not)"
     printf "\nCPU of all daemons, ms per operation\n%-27s", "row"

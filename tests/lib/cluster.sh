@@ -158,6 +158,7 @@ portmap = auto
 clients = *
 access = rw
 squash = none
+sync = ${EXPORT_SYNC:-yes}
 TEXT
     check "gateway start" trivet gateway start --config "$WORK/gateway.conf"
     wait_for 20 nfs-ls "$NFS/?version=3" || fail "the export does not answer: $(nfs-ls "$NFS/?version=3" 2>&1)"
