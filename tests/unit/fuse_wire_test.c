@@ -8,311 +8,18 @@
  */
 #include <CUnit/Basic.h>
 #include <fcntl.h>
-#include <linux/fuse.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include "backend/base/scope.h"
-#include "frontends/fuse/fuse_frontend.h"
-#include "gateway/volume.h"
-
-enum { WAIT_MS = 5000, ENTRIES = 700, COOKIE_BASE = 1000, PARENT_INDEX = 77 };
-
-/* ---- the volume: requests wait in a queue ------------------------------------------------- */
-
-struct waiting_volume {
-    struct volume volume;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    struct volume_request *first;
-    unsigned submitted[VOLUME_OP_COUNT];
-    bool answers;
-};
-
-static struct waiting_volume waiting;
-
-static void waiting_submit(struct volume *volume, struct volume_request *request)
-{
-    (void)volume;
-    AUTO_LOCK(&waiting.lock);
-    struct volume_request **place = &waiting.first;
-    while (*place) {
-        place = &(*place)->next;
-    }
-    request->next = NULL;
-    *place = request;
-    waiting.submitted[request->op]++;
-    pthread_cond_broadcast(&waiting.changed);
-}
-
-/* Take request out of the queue, or the first if NULL. */
-static struct volume_request *waiting_take(struct volume_request *request)
-{
-    AUTO_LOCK(&waiting.lock);
-    for (struct volume_request **place = &waiting.first; *place; place = &(*place)->next) {
-        if (!request || *place == request) {
-            struct volume_request *found = *place;
-            *place = found->next;
-            return found;
-        }
-    }
-    return NULL;
-}
-
-static void waiting_cancel(struct volume *volume, struct volume_request *request)
-{
-    (void)volume;
-    if (waiting_take(request)) {
-        request->reply.status = -EINTR;
-        volume_complete(request);
-    }
-}
-
-static void waiting_cancel_all(struct volume *volume, int status)
-{
-    (void)volume;
-    for (struct volume_request *request; (request = waiting_take(NULL)) != NULL;) {
-        request->reply.status = status;
-        volume_complete(request);
-    }
-}
-
-static bool waiting_answers(const struct volume *volume)
-{
-    (void)volume;
-    return __atomic_load_n(&waiting.answers, __ATOMIC_RELAXED);
-}
-
-static const struct volume_ops waiting_ops = {.submit = waiting_submit,
-                                              .cancel = waiting_cancel,
-                                              .cancel_all = waiting_cancel_all,
-                                              .answers = waiting_answers};
-
-/* The next request, which must come. */
-static struct volume_request *volume_next(enum volume_op op)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WAIT_MS / 1000;
-    {
-        AUTO_LOCK(&waiting.lock);
-        while (!waiting.first &&
-               pthread_cond_timedwait(&waiting.changed, &waiting.lock, &until) == 0) {
-        }
-    }
-    struct volume_request *request = waiting_take(NULL);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(request);
-    CU_ASSERT_EQUAL(request->op, op);
-    return request;
-}
-
-static bool volume_idle(void)
-{
-    AUTO_LOCK(&waiting.lock);
-    return waiting.first == NULL;
-}
-
-static struct attr file_attr(uint64_t index)
-{
-    return (struct attr){.type = OBJECT_FILE,
-                         .mode = 0644,
-                         .nlink = 1,
-                         .size = index,
-                         .change = 1,
-                         .gfid = gfid_make(0, 5, index)};
-}
-
-static struct attr directory_attr(void)
-{
-    return (struct attr){.type = OBJECT_DIRECTORY,
-                         .mode = 0755,
-                         .nlink = 2,
-                         .gfid = GFID_ROOT,
-                         .parent = gfid_make(0, 0, PARENT_INDEX)};
-}
-
-static void answer_file(struct volume_request *request, uint64_t index, uint32_t grant_ms)
-{
-    request->reply.object = file_attr(index);
-    request->reply.grant_ms = grant_ms;
-    volume_complete(request);
-}
-
-/* The directory has ENTRIES files; entry i has cookie COOKIE_BASE + i. */
-static void answer_listing(struct volume_request *request, uint32_t grant_ms)
-{
-    static uint8_t bytes[READDIR_SIZE_MAX];
-    size_t used = 0, i = request->cookie < COOKIE_BASE ? 0 : request->cookie - COOKIE_BASE + 1;
-    for (; i < ENTRIES; i++) {
-        char name[32];
-        snprintf(name, sizeof(name), "name-%zu", i);
-        struct dirent_entry entry = {.cookie = COOKIE_BASE + i,
-                                     .gfid = gfid_make(0, 5, 100 + i),
-                                     .type = OBJECT_FILE,
-                                     .name = slice_text(name)};
-        if (request->with_attr) {
-            entry.attr = file_attr(100 + i);
-        }
-        if (dirent_pack(bytes, request->count, &used, &entry) != 0) {
-            break;
-        }
-    }
-    request->reply.data = slice_of(bytes, used);
-    request->reply.eof = i == ENTRIES;
-    request->reply.object = directory_attr();
-    request->reply.grant_ms = grant_ms;
-    volume_complete(request);
-}
-
-/* ---- the kernel --------------------------------------------------------------------------- */
-
-static int kernel = -1;
-static struct frontend *frontend;
-static struct mount_options options;
-static uint64_t unique;
-
-struct answer {
-    struct fuse_out_header header;
-    char body[128 * 1024];
-    size_t size; /* of body */
-};
-
-static struct answer answer;
-
-/* Send a message; returns its number. */
-static uint64_t kernel_send_as(uint32_t opcode, uint64_t node, pid_t pid, const void *body,
-                               size_t size, const void *tail, size_t tail_size)
-{
-    struct fuse_in_header header = {.len = (uint32_t)(sizeof(header) + size + tail_size),
-                                    .opcode = opcode,
-                                    .unique = unique += 2,
-                                    .nodeid = node,
-                                    .uid = 12,
-                                    .gid = 34,
-                                    .pid = (uint32_t)pid};
-    struct iovec parts[] = {{.iov_base = &header, .iov_len = sizeof(header)},
-                            {.iov_base = (void *)(uintptr_t)body, .iov_len = size},
-                            {.iov_base = (void *)(uintptr_t)tail, .iov_len = tail_size}};
-    CU_ASSERT_EQUAL(writev(kernel, parts, 3), (ssize_t)header.len);
-    return header.unique;
-}
-
-static uint64_t kernel_send(uint32_t opcode, uint64_t node, const void *body, size_t size)
-{
-    return kernel_send_as(opcode, node, 0, body, size, NULL, 0);
-}
-
-static bool kernel_has_message(int timeout_ms)
-{
-    struct pollfd readable = {.fd = kernel, .events = POLLIN};
-    return poll(&readable, 1, timeout_ms) == 1;
-}
-
-/* The next message from the frontend, which must come: an answer, or a notification (unique 0). */
-static void kernel_receive(uint64_t expected)
-{
-    struct iovec parts[] = {{.iov_base = &answer.header, .iov_len = sizeof(answer.header)},
-                            {.iov_base = answer.body, .iov_len = sizeof(answer.body)}};
-    CU_ASSERT_TRUE_FATAL(kernel_has_message(WAIT_MS));
-    ssize_t size = readv(kernel, parts, 2);
-    CU_ASSERT_TRUE_FATAL(size >= (ssize_t)sizeof(answer.header));
-    answer.size = (size_t)size - sizeof(answer.header);
-    CU_ASSERT_EQUAL(answer.header.unique, expected);
-}
-
-static uint64_t kernel_lookup(const char *name)
-{
-    return kernel_send(FUSE_LOOKUP, FUSE_ROOT_ID, name, strlen(name) + 1);
-}
-
-/* Let the kernel know file index, so that it may name it as a node. */
-static void kernel_know(uint64_t index)
-{
-    uint64_t number = kernel_lookup("known");
-    answer_file(volume_next(VOLUME_LOOKUP), index, 0);
-    kernel_receive(number);
-    CU_ASSERT_EQUAL(answer.header.error, 0);
-}
-
-static void kernel_forget(uint64_t node, uint64_t count)
-{
-    struct fuse_forget_in forget = {.nlookup = count};
-    (void)kernel_send(FUSE_FORGET, node, &forget, sizeof(forget));
-}
-
-static uint64_t kernel_opendir(void)
-{
-    struct fuse_open_in in = {.flags = O_RDONLY};
-    kernel_receive(kernel_send(FUSE_OPENDIR, FUSE_ROOT_ID, &in, sizeof(in)));
-    const struct fuse_open_out *out = (const void *)answer.body;
-    CU_ASSERT_EQUAL(answer.header.error, 0);
-    return out->fh;
-}
-
-static void kernel_releasedir(uint64_t handle)
-{
-    struct fuse_release_in in = {.fh = handle};
-    kernel_receive(kernel_send(FUSE_RELEASEDIR, FUSE_ROOT_ID, &in, sizeof(in)));
-}
-
-static uint64_t kernel_readdir(uint32_t opcode, uint64_t handle, uint64_t offset, uint32_t size)
-{
-    struct fuse_read_in in = {.fh = handle, .offset = offset, .size = size};
-    return kernel_send(opcode, FUSE_ROOT_ID, &in, sizeof(in));
-}
-
-static int begin(void)
-{
-    int pair[2];
-    static char program[] = "trivet-fuse", volume[] = "test:", place[] = "/";
-    char *argv[] = {program, volume, place}, error[256];
-    struct fuse_init_in init = {.major = FUSE_KERNEL_VERSION,
-                                .minor = FUSE_KERNEL_MINOR_VERSION,
-                                .max_readahead = 131072,
-                                .flags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_MAX_PAGES |
-                                         FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO |
-                                         FUSE_WRITEBACK_CACHE | FUSE_HANDLE_KILLPRIV |
-                                         FUSE_AUTO_INVAL_DATA | FUSE_ATOMIC_O_TRUNC};
-    waiting = (struct waiting_volume){.volume.ops = &waiting_ops, .answers = true};
-    pthread_mutex_init(&waiting.lock, NULL);
-    pthread_cond_init(&waiting.changed, NULL);
-    int large = 4 * 1024 * 1024;
-    if (mount_options_parse(3, argv, &options, error, sizeof(error)) != 0 ||
-        frontend_new(&options, &frontend) != 0 ||
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        return 1;
-    }
-    kernel = pair[0];
-    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof(large));
-    setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof(large));
-    frontend->volume = &waiting.volume;
-    unique = 0;
-    uint64_t number = kernel_send(FUSE_INIT, 0, &init, sizeof(init));
-    if (frontend_serve(frontend, pair[1]) != 0) {
-        return 1;
-    }
-    kernel_receive(number);
-    return 0;
-}
-
-/* Last: as when the real kernel unmounts. */
-static void test_the_session_ends(void)
-{
-    kernel_receive(kernel_send(FUSE_DESTROY, 0, NULL, 0));
-    CU_ASSERT_EQUAL(inode_table_count(frontend->inodes), 0); /* all forgotten */
-    shutdown(kernel, SHUT_RDWR);
-    frontend_run(frontend, -1);
-    close(kernel);
-    frontend_free(frontend);
-}
+#include "tests/lib/fuse_wire.h"
 
 /* ---- the handshake ------------------------------------------------------------------------ */
 
 static void test_only_what_is_meant_is_asked_for(void)
 {
-    const struct fuse_init_out *out = (const void *)answer.body;
-    CU_ASSERT_EQUAL_FATAL(begin(), 0);
+    const struct fuse_init_out *out = (const void *)wire_answer.body;
+    CU_ASSERT_EQUAL_FATAL(wire_begin(), 0);
     CU_ASSERT_EQUAL(out->max_write, IO_SIZE_MAX);
     CU_ASSERT_EQUAL(out->max_pages, IO_SIZE_MAX / 4096);
     CU_ASSERT_FALSE(out->flags & FUSE_WRITEBACK_CACHE);
@@ -327,14 +34,14 @@ static void test_only_what_is_meant_is_asked_for(void)
 /* Read on from *offset; counts entries, checks their order. Returns false at the end. */
 static bool list_some(uint64_t handle, uint64_t *offset, int *count)
 {
-    uint64_t number = kernel_readdir(FUSE_READDIR, handle, *offset, 1024);
-    if (!kernel_has_message(0) && (*offset < 2 || !kernel_has_message(100))) {
-        answer_listing(volume_next(VOLUME_READDIR), 0);
+    uint64_t number = wire_readdir(FUSE_READDIR, handle, *offset, 1024);
+    if (!wire_has_message(0) && (*offset < 2 || !wire_has_message(100))) {
+        wire_answer_listing(wire_next(VOLUME_READDIR), 0);
     }
-    kernel_receive(number);
-    CU_ASSERT_EQUAL(answer.header.error, 0);
-    for (size_t at = 0; at < answer.size; (*count)++) {
-        const struct fuse_dirent *entry = (const void *)(answer.body + at);
+    wire_receive(number);
+    CU_ASSERT_EQUAL(wire_answer.header.error, 0);
+    for (size_t at = 0; at < wire_answer.size; (*count)++) {
+        const struct fuse_dirent *entry = (const void *)(wire_answer.body + at);
         char name[32];
         snprintf(name, sizeof(name),
                  *count == 0   ? "."
@@ -344,71 +51,72 @@ static bool list_some(uint64_t handle, uint64_t *offset, int *count)
         CU_ASSERT_TRUE(entry->namelen == strlen(name) &&
                        memcmp(entry->name, name, entry->namelen) == 0);
         CU_ASSERT_EQUAL(entry->ino, *count == 0   ? FUSE_ROOT_ID
-                                    : *count == 1 ? PARENT_INDEX
+                                    : *count == 1 ? WIRE_PARENT_INDEX
                                                   : 98 + (uint64_t)*count);
         CU_ASSERT_EQUAL(entry->off, *count < 2 ? (uint64_t)*count + COOKIE_DOT
-                                               : COOKIE_BASE - 2 + (uint64_t)*count);
+                                               : WIRE_COOKIE_BASE - 2 + (uint64_t)*count);
         *offset = entry->off;
         at += FUSE_DIRENT_SIZE(entry);
     }
-    return answer.size > 0;
+    return wire_answer.size > 0;
 }
 
 static void test_a_listing_is_whole_and_takes_few_requests(void)
 {
-    uint64_t handle = kernel_opendir(), offset = 0;
+    uint64_t handle = wire_opendir(), offset = 0;
     int count = 0;
-    unsigned before = waiting.submitted[VOLUME_READDIR];
+    unsigned before = wire_volume.submitted[VOLUME_READDIR];
     while (list_some(handle, &offset, &count)) {
     }
-    CU_ASSERT_EQUAL(count, ENTRIES + 2);
-    CU_ASSERT_EQUAL(waiting.submitted[VOLUME_READDIR] - before, 1); /* 700 small entries: one
+    CU_ASSERT_EQUAL(count, WIRE_ENTRIES + 2);
+    CU_ASSERT_EQUAL(wire_volume.submitted[VOLUME_READDIR] - before, 1); /* 700 small entries: one
                                                                        buffer */
-    kernel_releasedir(handle);
+    wire_releasedir(handle);
 }
 
 static void test_seeking_asks_the_volume_there(void)
 {
-    uint64_t handle = kernel_opendir(), offset = 0;
+    uint64_t handle = wire_opendir(), offset = 0;
     int count = 0;
     CU_ASSERT_TRUE(list_some(handle, &offset, &count));
-    uint64_t number = kernel_readdir(FUSE_READDIR, handle, COOKIE_BASE + 500, 1024);
-    struct volume_request *request = volume_next(VOLUME_READDIR);
-    CU_ASSERT_EQUAL(request->cookie, COOKIE_BASE + 500);
+    uint64_t number = wire_readdir(FUSE_READDIR, handle, WIRE_COOKIE_BASE + 500, 1024);
+    struct volume_request *request = wire_next(VOLUME_READDIR);
+    CU_ASSERT_EQUAL(request->cookie, WIRE_COOKIE_BASE + 500);
     CU_ASSERT_FALSE(request->with_attr);
-    answer_listing(request, 0);
-    kernel_receive(number);
-    const struct fuse_dirent *entry = (const void *)answer.body;
-    CU_ASSERT_EQUAL(entry->off, COOKIE_BASE + 501);
+    wire_answer_listing(request, 0);
+    wire_receive(number);
+    const struct fuse_dirent *entry = (const void *)wire_answer.body;
+    CU_ASSERT_EQUAL(entry->off, WIRE_COOKIE_BASE + 501);
     offset = 0; /* rewind */
     count = 0;
     CU_ASSERT_TRUE(list_some(handle, &offset, &count));
-    kernel_releasedir(handle);
+    wire_releasedir(handle);
 }
 
 static void test_requests_on_one_handle_may_run_together(void)
 {
-    uint64_t handle = kernel_opendir(), numbers[2];
-    numbers[0] = kernel_readdir(FUSE_READDIR, handle, 0, 1024);
-    numbers[1] = kernel_readdir(FUSE_READDIR, handle, 0, 1024);
-    struct volume_request *first = volume_next(VOLUME_READDIR);
-    struct volume_request *second = volume_next(VOLUME_READDIR);
-    answer_listing(second, 0);
-    answer_listing(first, 0);
+    uint64_t handle = wire_opendir(), numbers[2];
+    numbers[0] = wire_readdir(FUSE_READDIR, handle, 0, 1024);
+    numbers[1] = wire_readdir(FUSE_READDIR, handle, 0, 1024);
+    struct volume_request *first = wire_next(VOLUME_READDIR);
+    struct volume_request *second = wire_next(VOLUME_READDIR);
+    wire_answer_listing(second, 0);
+    wire_answer_listing(first, 0);
     for (int i = 0; i < 2; i++) {
-        CU_ASSERT_TRUE_FATAL(kernel_has_message(WAIT_MS));
-        CU_ASSERT_TRUE(recv(kernel, &answer, sizeof(answer), 0) > 1000 - 64);
-        CU_ASSERT_TRUE(answer.header.unique == numbers[0] || answer.header.unique == numbers[1]);
+        CU_ASSERT_TRUE_FATAL(wire_has_message(WIRE_WAIT_MS));
+        CU_ASSERT_TRUE(recv(wire_kernel, &wire_answer, sizeof(wire_answer), 0) > 1000 - 64);
+        CU_ASSERT_TRUE(wire_answer.header.unique == numbers[0] ||
+                       wire_answer.header.unique == numbers[1]);
     }
-    kernel_releasedir(handle);
+    wire_releasedir(handle);
 }
 
 /* Walk the entries of a READDIRPLUS answer; returns how many carry a node, and checks timeouts. */
 static int plus_nodes(uint64_t expected_valid_at_least, uint64_t *out_last_node)
 {
     int nodes = 0;
-    for (size_t at = 0; at < answer.size;) {
-        const struct fuse_direntplus *entry = (const void *)(answer.body + at);
+    for (size_t at = 0; at < wire_answer.size;) {
+        const struct fuse_direntplus *entry = (const void *)(wire_answer.body + at);
         if (entry->entry_out.nodeid != 0) {
             nodes++;
             *out_last_node = entry->entry_out.nodeid;
@@ -424,128 +132,129 @@ static int plus_nodes(uint64_t expected_valid_at_least, uint64_t *out_last_node)
 
 static void test_listings_with_attributes_are_references(void)
 {
-    uint64_t handle = kernel_opendir(), last = 0;
-    uint64_t before = inode_table_count(frontend->inodes);
-    atomic_store(&frontend->is_granting, true);
-    uint64_t number = kernel_readdir(FUSE_READDIRPLUS, handle, 0, 4096);
-    struct volume_request *request = volume_next(VOLUME_READDIR);
+    uint64_t handle = wire_opendir(), last = 0;
+    uint64_t before = inode_table_count(wire_frontend->inodes);
+    atomic_store(&wire_frontend->is_granting, true);
+    uint64_t number = wire_readdir(FUSE_READDIRPLUS, handle, 0, 4096);
+    struct volume_request *request = wire_next(VOLUME_READDIR);
     CU_ASSERT_TRUE(request->with_attr);
-    answer_listing(request, 1900);
-    kernel_receive(number);
+    wire_answer_listing(request, 1900);
+    wire_receive(number);
     int nodes = plus_nodes(1, &last);
     CU_ASSERT_TRUE(nodes > 5);
-    CU_ASSERT_EQUAL(inode_table_count(frontend->inodes) - before, (uint64_t)nodes);
+    CU_ASSERT_EQUAL(inode_table_count(wire_frontend->inodes) - before, (uint64_t)nodes);
 
     /* More, from what was kept; but not for what was changed meanwhile. */
-    struct attr changed = file_attr(last + 1);
-    (void)inode_table_refer(frontend->inodes, &changed.gfid, UINT64_MAX, 0);
-    inode_table_changed(frontend->inodes, &changed.gfid, 2);
-    number = kernel_readdir(FUSE_READDIRPLUS, handle, COOKIE_BASE + last - 100, 4096);
-    kernel_receive(number);
-    CU_ASSERT_TRUE(volume_idle());
+    struct attr changed = wire_file(last + 1);
+    (void)inode_table_refer(wire_frontend->inodes, &changed.gfid, UINT64_MAX, 0);
+    inode_table_changed(wire_frontend->inodes, &changed.gfid, 2);
+    number = wire_readdir(FUSE_READDIRPLUS, handle, WIRE_COOKIE_BASE + last - 100, 4096);
+    wire_receive(number);
+    CU_ASSERT_TRUE(wire_idle());
     int more = plus_nodes(1, &last);
     CU_ASSERT_EQUAL(more, nodes + 2 - 1); /* no dots; one without a node */
-    CU_ASSERT_EQUAL(inode_table_count(frontend->inodes) - before, (uint64_t)(nodes + more + 1));
+    CU_ASSERT_EQUAL(inode_table_count(wire_frontend->inodes) - before,
+                    (uint64_t)(nodes + more + 1));
     for (uint64_t node = 100; node <= last; node++) {
-        kernel_forget(node, 1);
+        wire_forget(node, 1);
     }
-    kernel_releasedir(handle);
+    wire_releasedir(handle);
     /* FORGET has no answer, and another thread may be working on it. */
-    for (int i = 0; i < WAIT_MS && inode_table_count(frontend->inodes) != before; i++) {
+    for (int i = 0; i < WIRE_WAIT_MS && inode_table_count(wire_frontend->inodes) != before; i++) {
         nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
     }
-    CU_ASSERT_EQUAL(inode_table_count(frontend->inodes), before);
+    CU_ASSERT_EQUAL(inode_table_count(wire_frontend->inodes), before);
 }
 
 static void test_a_recall_ends_what_a_handle_keeps(void)
 {
-    uint64_t handle = kernel_opendir(), last = 0;
+    uint64_t handle = wire_opendir(), last = 0;
     struct gfid gfid = gfid_make(0, 5, 300);
-    atomic_store(&frontend->is_granting, true);
-    uint64_t number = kernel_readdir(FUSE_READDIRPLUS, handle, 0, 4096);
-    answer_listing(volume_next(VOLUME_READDIR), 1900);
-    kernel_receive(number);
+    atomic_store(&wire_frontend->is_granting, true);
+    uint64_t number = wire_readdir(FUSE_READDIRPLUS, handle, 0, 4096);
+    wire_answer_listing(wire_next(VOLUME_READDIR), 1900);
+    wire_receive(number);
     (void)plus_nodes(1, &last);
-    frontend_recall(frontend, &gfid, &GFID_NONE, slice_of(NULL, 0));
-    kernel_receive(0); /* the notification */
-    CU_ASSERT_EQUAL(answer.header.error, FUSE_NOTIFY_INVAL_INODE);
-    number = kernel_readdir(FUSE_READDIRPLUS, handle, COOKIE_BASE + last - 100, 4096);
-    answer_listing(volume_next(VOLUME_READDIR), 1900); /* asked anew */
-    kernel_receive(number);
+    frontend_recall(wire_frontend, &gfid, &GFID_NONE, slice_of(NULL, 0));
+    wire_receive(0); /* the notification */
+    CU_ASSERT_EQUAL(wire_answer.header.error, FUSE_NOTIFY_INVAL_INODE);
+    number = wire_readdir(FUSE_READDIRPLUS, handle, WIRE_COOKIE_BASE + last - 100, 4096);
+    wire_answer_listing(wire_next(VOLUME_READDIR), 1900); /* asked anew */
+    wire_receive(number);
     uint64_t end_node = 0;
     CU_ASSERT_TRUE(plus_nodes(1, &end_node) > 5);
     for (uint64_t node = 100; node <= end_node; node++) {
-        kernel_forget(node, 1);
+        wire_forget(node, 1);
     }
-    kernel_releasedir(handle);
+    wire_releasedir(handle);
 }
 
 static void test_attributes_are_not_listed_if_they_cannot_be_kept(void)
 {
-    uint64_t handle = kernel_opendir(), last = 0;
-    kernel_know(90); /* answered without a grant */
-    uint64_t number = kernel_readdir(FUSE_READDIRPLUS, handle, 0, 4096);
-    struct volume_request *request = volume_next(VOLUME_READDIR);
+    uint64_t handle = wire_opendir(), last = 0;
+    wire_know(90); /* answered without a grant */
+    uint64_t number = wire_readdir(FUSE_READDIRPLUS, handle, 0, 4096);
+    struct volume_request *request = wire_next(VOLUME_READDIR);
     CU_ASSERT_FALSE(request->with_attr);
-    answer_listing(request, 0);
-    kernel_receive(number);
+    wire_answer_listing(request, 0);
+    wire_receive(number);
     CU_ASSERT_EQUAL(plus_nodes(0, &last), 0);
-    kernel_releasedir(handle);
-    kernel_forget(90, 1);
+    wire_releasedir(handle);
+    wire_forget(90, 1);
 }
 
 static void test_malformed_entries_are_an_error(void)
 {
     static const uint8_t garbage[] = {0, 0, 0, 0, 0, 0, 4, 0, 1, 2, 3};
-    uint64_t handle = kernel_opendir();
-    uint64_t number = kernel_readdir(FUSE_READDIR, handle, 1001, 4096);
-    struct volume_request *request = volume_next(VOLUME_READDIR);
+    uint64_t handle = wire_opendir();
+    uint64_t number = wire_readdir(FUSE_READDIR, handle, 1001, 4096);
+    struct volume_request *request = wire_next(VOLUME_READDIR);
     request->reply.data = slice_of(garbage, sizeof(garbage));
     volume_complete(request);
-    kernel_receive(number);
-    CU_ASSERT_EQUAL(answer.header.error, -EBADMSG);
-    kernel_releasedir(handle);
+    wire_receive(number);
+    CU_ASSERT_EQUAL(wire_answer.header.error, -EBADMSG);
+    wire_releasedir(handle);
 }
 
 /* ---- names and grants --------------------------------------------------------------------- */
 
 static const struct fuse_entry_out *entry_answer(void)
 {
-    return (const void *)answer.body;
+    return (const void *)wire_answer.body;
 }
 
 static void test_entries_carry_what_is_granted(void)
 {
-    uint64_t number = kernel_lookup("file");
-    struct volume_request *request = volume_next(VOLUME_LOOKUP);
+    uint64_t number = wire_lookup("file");
+    struct volume_request *request = wire_next(VOLUME_LOOKUP);
     CU_ASSERT_TRUE(slice_equal(request->name, slice_text("file")));
     CU_ASSERT_TRUE(gfid_is_root(&request->object));
     CU_ASSERT_EQUAL(request->cred.uid, 12);
     CU_ASSERT_EQUAL(request->cred.gid, 34);
     CU_ASSERT_EQUAL(request->cred.flags, CRED_CHECKED);
-    answer_file(request, 40, 1800);
-    kernel_receive(number);
+    wire_answer_file(request, 40, 1800);
+    wire_receive(number);
     CU_ASSERT_EQUAL(entry_answer()->nodeid, 40);
     CU_ASSERT_EQUAL(entry_answer()->attr_valid, 1);
     CU_ASSERT_EQUAL(entry_answer()->entry_valid, 1);
-    number = kernel_lookup("file");
-    answer_file(volume_next(VOLUME_LOOKUP), 40, 0);
-    kernel_receive(number);
+    number = wire_lookup("file");
+    wire_answer_file(wire_next(VOLUME_LOOKUP), 40, 0);
+    wire_receive(number);
     CU_ASSERT_EQUAL(entry_answer()->attr_valid + entry_answer()->attr_valid_nsec, 0);
     CU_ASSERT_EQUAL(entry_answer()->entry_valid + entry_answer()->entry_valid_nsec, 0);
-    kernel_forget(40, 2);
+    wire_forget(40, 2);
 }
 
 static void test_names_that_are_not_there_are_cached_as_granted(void)
 {
     for (uint32_t grant_ms = 0; grant_ms <= 1500; grant_ms += 1500) {
-        uint64_t number = kernel_lookup("nothing");
-        struct volume_request *request = volume_next(VOLUME_LOOKUP);
+        uint64_t number = wire_lookup("nothing");
+        struct volume_request *request = wire_next(VOLUME_LOOKUP);
         request->reply.status = -ENOENT;
         request->reply.grant_ms = grant_ms;
         volume_complete(request);
-        kernel_receive(number);
-        CU_ASSERT_EQUAL(answer.header.error, 0);
+        wire_receive(number);
+        CU_ASSERT_EQUAL(wire_answer.header.error, 0);
         CU_ASSERT_EQUAL(entry_answer()->nodeid, 0);
         CU_ASSERT_EQUAL(entry_answer()->entry_valid, grant_ms / 1000);
     }
@@ -554,29 +263,29 @@ static void test_names_that_are_not_there_are_cached_as_granted(void)
 static void test_a_recall_is_not_overtaken_by_the_grant(void)
 {
     struct gfid gfid = gfid_make(0, 5, 41);
-    uint64_t number = kernel_lookup("file");
-    struct volume_request *request = volume_next(VOLUME_LOOKUP);
-    frontend_recall(frontend, &gfid, &GFID_ROOT, slice_text("file"));
-    kernel_receive(0);
-    kernel_receive(0);
-    CU_ASSERT_EQUAL(answer.header.error, FUSE_NOTIFY_INVAL_ENTRY);
-    answer_file(request, 41, 1800); /* granted before it was recalled */
-    kernel_receive(number);
+    uint64_t number = wire_lookup("file");
+    struct volume_request *request = wire_next(VOLUME_LOOKUP);
+    frontend_recall(wire_frontend, &gfid, &GFID_ROOT, slice_text("file"));
+    wire_receive(0);
+    wire_receive(0);
+    CU_ASSERT_EQUAL(wire_answer.header.error, FUSE_NOTIFY_INVAL_ENTRY);
+    wire_answer_file(request, 41, 1800); /* granted before it was recalled */
+    wire_receive(number);
     CU_ASSERT_EQUAL(entry_answer()->attr_valid + entry_answer()->attr_valid_nsec, 0);
     CU_ASSERT_EQUAL(entry_answer()->entry_valid + entry_answer()->entry_valid_nsec, 0);
-    kernel_forget(41, 1);
+    wire_forget(41, 1);
 }
 
 static void test_nodes_never_told_are_stale(void)
 {
     struct fuse_getattr_in in = {0};
-    kernel_receive(kernel_send(FUSE_GETATTR, 999999, &in, sizeof(in)));
-    CU_ASSERT_EQUAL(answer.header.error, -ESTALE);
+    wire_receive(wire_send(FUSE_GETATTR, 999999, &in, sizeof(in)));
+    CU_ASSERT_EQUAL(wire_answer.header.error, -ESTALE);
     char name[NAME_SIZE_MAX + 2];
     memset(name, 'n', sizeof(name));
     name[sizeof(name) - 1] = '\0';
-    kernel_receive(kernel_lookup(name));
-    CU_ASSERT_EQUAL(answer.header.error, -ENAMETOOLONG);
+    wire_receive(wire_lookup(name));
+    CU_ASSERT_EQUAL(wire_answer.header.error, -ENAMETOOLONG);
 }
 
 /* ---- io ----------------------------------------------------------------------------------- */
@@ -586,7 +295,7 @@ static uint64_t kernel_write(uint64_t node, uint32_t flags, uint32_t write_flags
 {
     struct fuse_write_in in = {
         .offset = 7, .size = (uint32_t)size, .flags = flags, .write_flags = write_flags};
-    return kernel_send_as(FUSE_WRITE, node, 0, &in, sizeof(in), data, size);
+    return wire_send_as(FUSE_WRITE, node, 0, &in, sizeof(in), data, size);
 }
 
 static void answer_write(struct volume_request *request, uint64_t verifier)
@@ -594,7 +303,7 @@ static void answer_write(struct volume_request *request, uint64_t verifier)
     request->reply.count = (uint32_t)request->data.size;
     request->reply.verifier = verifier;
     request->reply.committed = request->stable;
-    request->reply.object = file_attr(50);
+    request->reply.object = wire_file(50);
     volume_complete(request);
 }
 
@@ -604,11 +313,11 @@ static void test_waiting_writes_keep_their_data(void)
     static char data[WRITES][300];
     struct volume_request *requests[WRITES];
     uint64_t numbers[WRITES];
-    kernel_know(50);
+    wire_know(50);
     for (int i = 0; i < WRITES; i++) {
         memset(data[i], 'a' + i % 26, sizeof(data[i]));
         numbers[i] = kernel_write(50, O_WRONLY, 0, data[i], sizeof(data[i]));
-        requests[i] = volume_next(VOLUME_WRITE);
+        requests[i] = wire_next(VOLUME_WRITE);
     }
     for (int i = 0; i < WRITES; i++) {
         CU_ASSERT_TRUE(slice_equal(requests[i]->data, slice_of(data[i], sizeof(data[i]))));
@@ -616,10 +325,10 @@ static void test_waiting_writes_keep_their_data(void)
         CU_ASSERT_EQUAL(requests[i]->stable, STABLE_UNSTABLE);
         CU_ASSERT_FALSE(requests[i]->append);
         answer_write(requests[i], 1);
-        kernel_receive(numbers[i]);
-        CU_ASSERT_EQUAL(((const struct fuse_write_out *)(const void *)answer.body)->size, 300);
+        wire_receive(numbers[i]);
+        CU_ASSERT_EQUAL(((const struct fuse_write_out *)(const void *)wire_answer.body)->size, 300);
     }
-    kernel_forget(50, 1);
+    wire_forget(50, 1);
 }
 
 static void test_open_flags_reach_the_volume(void)
@@ -631,44 +340,44 @@ static void test_open_flags_reach_the_volume(void)
                  {O_APPEND, FUSE_WRITE_CACHE, STABLE_UNSTABLE, false},
                  {O_SYNC, 0, STABLE_FILE_SYNC, false},
                  {O_DSYNC, 0, STABLE_DATA_SYNC, false}};
-    kernel_know(50);
+    wire_know(50);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         uint64_t number =
             kernel_write(50, O_WRONLY | cases[i].flags, cases[i].write_flags, "data", 4);
-        struct volume_request *request = volume_next(VOLUME_WRITE);
+        struct volume_request *request = wire_next(VOLUME_WRITE);
         CU_ASSERT_EQUAL(request->stable, cases[i].stable);
         CU_ASSERT_EQUAL(request->append, cases[i].append);
         answer_write(request, 1);
-        kernel_receive(number);
+        wire_receive(number);
     }
-    kernel_forget(50, 1);
+    wire_forget(50, 1);
 }
 
 static int fsync_error(uint64_t verifier)
 {
     struct fuse_fsync_in in = {0};
-    uint64_t number = kernel_send(FUSE_FSYNC, 50, &in, sizeof(in));
-    struct volume_request *request = volume_next(VOLUME_COMMIT);
+    uint64_t number = wire_send(FUSE_FSYNC, 50, &in, sizeof(in));
+    struct volume_request *request = wire_next(VOLUME_COMMIT);
     request->reply.verifier = verifier;
     volume_complete(request);
-    kernel_receive(number);
-    return answer.header.error;
+    wire_receive(number);
+    return wire_answer.header.error;
 }
 
 static void test_fsync_fails_once_if_writes_may_be_lost(void)
 {
-    kernel_know(50);
+    wire_know(50);
     uint64_t number = kernel_write(50, O_WRONLY, 0, "data", 4);
-    answer_write(volume_next(VOLUME_WRITE), 10);
-    kernel_receive(number);
+    answer_write(wire_next(VOLUME_WRITE), 10);
+    wire_receive(number);
     CU_ASSERT_EQUAL(fsync_error(10), 0);
     CU_ASSERT_EQUAL(fsync_error(11), 0); /* nothing was written since */
     number = kernel_write(50, O_WRONLY, 0, "data", 4);
-    answer_write(volume_next(VOLUME_WRITE), 11);
-    kernel_receive(number);
+    answer_write(wire_next(VOLUME_WRITE), 11);
+    wire_receive(number);
     CU_ASSERT_EQUAL(fsync_error(12), -EIO);
     CU_ASSERT_EQUAL(fsync_error(12), 0);
-    kernel_forget(50, 1);
+    wire_forget(50, 1);
 }
 
 static void test_opening_keeps_data_that_is_vouched_for(void)
@@ -676,23 +385,23 @@ static void test_opening_keeps_data_that_is_vouched_for(void)
     struct fuse_open_in in = {.flags = O_RDONLY};
     struct fuse_release_in release = {0};
     for (uint32_t grant_ms = 0; grant_ms <= 1800; grant_ms += 1800) {
-        uint64_t number = kernel_lookup("file");
-        answer_file(volume_next(VOLUME_LOOKUP), 60, grant_ms);
-        kernel_receive(number);
-        kernel_receive(kernel_send(FUSE_OPEN, 60, &in, sizeof(in)));
-        const struct fuse_open_out *out = (const void *)answer.body;
+        uint64_t number = wire_lookup("file");
+        wire_answer_file(wire_next(VOLUME_LOOKUP), 60, grant_ms);
+        wire_receive(number);
+        wire_receive(wire_send(FUSE_OPEN, 60, &in, sizeof(in)));
+        const struct fuse_open_out *out = (const void *)wire_answer.body;
         CU_ASSERT_EQUAL(!!(out->open_flags & FOPEN_KEEP_CACHE), grant_ms > 0);
-        kernel_receive(kernel_send(FUSE_RELEASE, 60, &release, sizeof(release)));
+        wire_receive(wire_send(FUSE_RELEASE, 60, &release, sizeof(release)));
     }
     in.flags = O_WRONLY | O_TRUNC;
-    uint64_t number = kernel_send(FUSE_OPEN, 60, &in, sizeof(in));
-    struct volume_request *request = volume_next(VOLUME_SETATTR);
+    uint64_t number = wire_send(FUSE_OPEN, 60, &in, sizeof(in));
+    struct volume_request *request = wire_next(VOLUME_SETATTR);
     CU_ASSERT_EQUAL(request->change.mask, ATTR_SIZE);
     CU_ASSERT_EQUAL(request->change.size, 0);
-    answer_file(request, 60, 0);
-    kernel_receive(number);
-    kernel_receive(kernel_send(FUSE_RELEASE, 60, &release, sizeof(release)));
-    kernel_forget(60, 2);
+    wire_answer_file(request, 60, 0);
+    wire_receive(number);
+    wire_receive(wire_send(FUSE_RELEASE, 60, &release, sizeof(release)));
+    wire_forget(60, 2);
 }
 
 /* ---- interrupts --------------------------------------------------------------------------- */
@@ -702,17 +411,17 @@ static int interrupted_ms(bool answers)
 {
     struct fuse_read_in in = {.size = 4096};
     struct timespec from, to;
-    kernel_know(50);
-    __atomic_store_n(&waiting.answers, answers, __ATOMIC_RELAXED);
-    uint64_t number = kernel_send(FUSE_READ, 50, &in, sizeof(in));
+    wire_know(50);
+    __atomic_store_n(&wire_volume.answers, answers, __ATOMIC_RELAXED);
+    uint64_t number = wire_send(FUSE_READ, 50, &in, sizeof(in));
     struct fuse_interrupt_in interrupt = {.unique = number};
     clock_gettime(CLOCK_MONOTONIC, &from);
-    (void)kernel_send(FUSE_INTERRUPT, 0, &interrupt, sizeof(interrupt));
-    kernel_receive(number);
+    (void)wire_send(FUSE_INTERRUPT, 0, &interrupt, sizeof(interrupt));
+    wire_receive(number);
     clock_gettime(CLOCK_MONOTONIC, &to);
-    CU_ASSERT_EQUAL(answer.header.error, -EINTR);
-    __atomic_store_n(&waiting.answers, true, __ATOMIC_RELAXED);
-    kernel_forget(50, 1);
+    CU_ASSERT_EQUAL(wire_answer.header.error, -EINTR);
+    __atomic_store_n(&wire_volume.answers, true, __ATOMIC_RELAXED);
+    wire_forget(50, 1);
     return (int)((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000);
 }
 
@@ -729,17 +438,28 @@ static void test_an_interrupt_counts_at_once_if_nothing_answers(void)
 /* Pages of a mapping may be another process's: they wait for the volume, whatever happens. */
 static void test_write_back_is_not_interrupted(void)
 {
-    kernel_know(50);
-    __atomic_store_n(&waiting.answers, false, __ATOMIC_RELAXED);
+    wire_know(50);
+    __atomic_store_n(&wire_volume.answers, false, __ATOMIC_RELAXED);
     uint64_t number = kernel_write(50, 0, FUSE_WRITE_CACHE, "data", 4);
     struct fuse_interrupt_in interrupt = {.unique = number};
-    (void)kernel_send(FUSE_INTERRUPT, 0, &interrupt, sizeof(interrupt));
-    CU_ASSERT_FALSE(kernel_has_message(FUSE_INTERRUPT_AFTER_MS + 2 * FUSE_INTERRUPT_EVERY_MS));
-    __atomic_store_n(&waiting.answers, true, __ATOMIC_RELAXED);
-    answer_write(volume_next(VOLUME_WRITE), 1);
-    kernel_receive(number);
-    CU_ASSERT_EQUAL(answer.header.error, 0);
-    kernel_forget(50, 1);
+    (void)wire_send(FUSE_INTERRUPT, 0, &interrupt, sizeof(interrupt));
+    CU_ASSERT_FALSE(wire_has_message(FUSE_INTERRUPT_AFTER_MS + 2 * FUSE_INTERRUPT_EVERY_MS));
+    __atomic_store_n(&wire_volume.answers, true, __ATOMIC_RELAXED);
+    answer_write(wire_next(VOLUME_WRITE), 1);
+    wire_receive(number);
+    CU_ASSERT_EQUAL(wire_answer.header.error, 0);
+    wire_forget(50, 1);
+}
+
+/* Last: as when the real kernel unmounts. */
+static void test_the_session_ends(void)
+{
+    /* All forgotten; FORGET has no answer, and another thread may be working on it. */
+    for (int i = 0; i < WIRE_WAIT_MS && inode_table_count(wire_frontend->inodes) != 0; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+    }
+    CU_ASSERT_EQUAL(inode_table_count(wire_frontend->inodes), 0);
+    wire_end();
 }
 
 int main(void)
