@@ -19,12 +19,13 @@ static const struct choice {
     operation *run;
     unsigned weight;
 } choices[] = {
-    {write_operation, 16},   {append_operation, 5},       {read_operation, 12},
-    {truncate_operation, 7}, {sync_operation, 2},         {reopen_operation, 4},
-    {rename_operation, 4},   {unlink_operation, 2},       {map_write_operation, 8},
-    {map_read_operation, 6}, {direct_write_operation, 5}, {direct_read_operation, 4},
-    {allocate_operation, 4}, {punch_operation, 6},        {zero_operation, 4},
-    {copy_operation, 5},     {seek_operation, 5},         {position_operation, 4},
+    {write_operation, 16},      {append_operation, 5},   {read_operation, 12},
+    {truncate_operation, 7},    {sync_operation, 2},     {reopen_operation, 4},
+    {rename_operation, 4},      {unlink_operation, 2},   {map_write_operation, 8},
+    {map_read_operation, 6},    {send_operation, 4},     {direct_write_operation, 5},
+    {direct_read_operation, 4}, {allocate_operation, 4}, {punch_operation, 6},
+    {zero_operation, 4},        {copy_operation, 5},     {seek_operation, 5},
+    {position_operation, 4},
 };
 
 static operation *choose(struct random *random)

@@ -110,8 +110,8 @@ void features_print(unsigned features, const char *target);
 typedef bool operation(struct file *file, struct random *random, struct bounds bounds);
 operation write_operation, append_operation, read_operation, truncate_operation, sync_operation,
     reopen_operation, rename_operation, unlink_operation, create_operation;
-operation map_write_operation, map_read_operation, direct_write_operation, direct_read_operation,
-    allocate_operation, punch_operation, zero_operation, copy_operation, seek_operation,
-    position_operation, tmpfile_operation;
+operation map_write_operation, map_read_operation, send_operation, direct_write_operation,
+    direct_read_operation, allocate_operation, punch_operation, zero_operation, copy_operation,
+    seek_operation, position_operation, tmpfile_operation;
 
 #endif

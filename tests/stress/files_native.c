@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <unistd.h>
 
 static unsigned char direct_buffer[FILE_SIZE_MAX] __attribute__((aligned(PAGE)));
@@ -100,6 +101,32 @@ bool map_read_operation(struct file *file, struct random *random, struct bounds 
     unsigned char *memory = map(file, range, PROT_READ);
     file_expect(file, range.offset, memory, range.count, "mapped");
     unmap(memory, range);
+    return true;
+}
+
+/* What sendfile(2) and splice(2) show, as old as what a mapped page shows. */
+bool send_operation(struct file *file, struct random *random, struct bounds bounds)
+{
+    bounds.to = bounds.to < file->size ? bounds.to : file->size;
+    if (!can(0) || bounds.from >= bounds.to) {
+        return false;
+    }
+    struct range range = range_pick(random, bounds.from, bounds.to);
+    note("sendfile of file %u %u+%u", file_number(file), range.offset, range.count);
+    refresh(file);
+    int out = memfd_create("sent", MFD_CLOEXEC);
+    expect(out < 0 ? -errno : 0, 0, "memfd_create");
+    off_t from = range.offset;
+    for (uint32_t done = 0; done < range.count;) {
+        long status = result(sendfile(out, file_handle(file)->fd, &from, range.count - done));
+        if (status <= 0 || status > range.count - done) {
+            expect(status, range.count - done, "bytes sent");
+        }
+        done += (uint32_t)status;
+    }
+    expect(result(pread(out, direct_buffer, range.count, 0)), range.count, "bytes sent");
+    file_expect(file, range.offset, direct_buffer, range.count, "sent");
+    expect(result(close(out)), 0, "close");
     return true;
 }
 

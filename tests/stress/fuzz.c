@@ -17,7 +17,7 @@
 enum { NOTES = 150, NOTE_SIZE = 400, TEXT_SIZE = 8000, SLOW_SECONDS = 1 };
 
 struct notes {
-    atomic_uint next;
+    atomic_uint next, slow;
     char lines[NOTES][NOTE_SIZE];
 };
 
@@ -114,6 +114,11 @@ void notes_print(void)
     }
 }
 
+unsigned notes_slow(void)
+{
+    return atomic_load(&notes->slow);
+}
+
 double seconds_now(void)
 {
     struct timespec now;
@@ -126,6 +131,7 @@ void note_if_slow(double began)
     double took = seconds_now() - began;
     if (took > SLOW_SECONDS) {
         printf("slow, %.1f s: %s\n", took, last_note);
+        atomic_fetch_add(&notes->slow, 1);
     }
 }
 

@@ -36,6 +36,8 @@ void note_begin(unsigned member);
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void notes_print(void);
 double seconds_now(void);
+/* How many were slow. */
+unsigned notes_slow(void);
 /* Say so if what was noted last, and began then, took longer than anyone should have to wait. */
 void note_if_slow(double began);
 
@@ -55,8 +57,9 @@ struct play {
     bool (*begun)(unsigned members, bool require_all);
 };
 
-/* The command line: NAME [-s SEED] [-n OPERATIONS] [--require-all] TARGET…, one process on each
- * target, a directory or nfs://HOST/EXPORT. Returns the exit status. */
+/* The command line: NAME [-s SEED] [-n OPERATIONS] [--require-all] [--slow-most COUNT] TARGET…, one
+ * process on each target, a directory or nfs://HOST/EXPORT. --slow-most: fail if more operations
+ * than that took a second or more. Returns the exit status. */
 int play_run(const struct play *play, int argc, char **argv);
 
 #endif

@@ -40,7 +40,7 @@ static pid_t commands[STEPS];
 
 static void fail(const char *what, const char *name)
 {
-    printf("FAILED: %s %s: %s\n", what, name, strerror(errno));
+    printf("FAILED: %s %s%s%s\n", what, name, errno ? ": " : "", errno ? strerror(errno) : "");
     exit(1);
 }
 

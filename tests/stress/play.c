@@ -39,6 +39,7 @@ struct driver {
     uint64_t seed, streams;
     unsigned long operations, did;
     bool require_all;
+    unsigned slow_most;
 };
 
 /* ---- a member's process ------------------------------------------------------------------ */
@@ -190,13 +191,16 @@ static void look_everywhere(struct driver *driver)
 
 static int usage(const struct play *play)
 {
-    fprintf(stderr, "usage: %s [-s SEED] [-n OPERATIONS] [--require-all] TARGET...\n", play->name);
+    fprintf(stderr,
+            "usage: %s [-s SEED] [-n OPERATIONS] [--require-all] [--slow-most COUNT] TARGET...\n",
+            play->name);
     return 2;
 }
 
 static int play_parse(struct driver *driver, int argc, char **argv)
 {
     static const struct option options[] = {{"require-all", no_argument, NULL, 'a'},
+                                            {"slow-most", required_argument, NULL, 'l'},
                                             {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, "s:n:", options, NULL)) >= 0;) {
         switch (option) {
@@ -205,6 +209,9 @@ static int play_parse(struct driver *driver, int argc, char **argv)
             break;
         case 'n':
             driver->operations = strtoul(optarg, NULL, 10);
+            break;
+        case 'l':
+            driver->slow_most = (unsigned)strtoul(optarg, NULL, 10);
             break;
         case 'a':
             driver->require_all = true;
@@ -218,7 +225,7 @@ static int play_parse(struct driver *driver, int argc, char **argv)
 
 int play_run(const struct play *play, int argc, char **argv)
 {
-    struct driver driver = {.play = play, .seed = 1, .operations = 1000};
+    struct driver driver = {.play = play, .seed = 1, .operations = 1000, .slow_most = UINT32_MAX};
     int status = play_parse(&driver, argc, argv);
     if (status) {
         return status;
@@ -246,7 +253,7 @@ int play_run(const struct play *play, int argc, char **argv)
         (void)close(driver.members[member].orders);
         (void)waitpid(driver.members[member].pid, NULL, 0); /* it has said that it is done */
     }
-    printf("%s: %lu operations by %u processes, %.1f s, no mismatch\n", play->name, driver.did,
-           driver.count, seconds_now() - start);
-    return 0;
+    printf("%s: %lu operations by %u processes, %.1f s, %u slow, no mismatch\n", play->name,
+           driver.did, driver.count, seconds_now() - start, notes_slow());
+    return notes_slow() > driver.slow_most;
 }
