@@ -249,35 +249,30 @@ static void call_complete(struct volume_request *request)
     grants_let_go(frontend);
 }
 
-void call_submit(struct call *call)
+/* The flight's hold lasts to the end of the call. */
+static void call_fly(struct call *call)
 {
-    struct frontend *frontend = call->frontend;
-    call->request.complete = call_complete;
-    {
-        AUTO_LOCK(&frontend->lock);
-        call->holds++;
-        call_enter_flight(call);
-    }
-    volume_submit(frontend->volume, &call->request);
+    AUTO_LOCK(&call->frontend->lock);
+    call->holds += call->holds == 0;
+    call_enter_flight(call);
 }
 
-void call_submit_again(struct call *call, enum volume_op op, void (*answer)(struct call *call))
+void call_submit(struct call *call)
 {
-    struct frontend *frontend = call->frontend;
-    call->request.op = op;
-    call->request.reply = (struct reply){0};
-    call->request.id = (struct op_id){0};
-    call->answer = answer;
-    if (call->is_cancelled) { /* since it landed, this does not change */
-        call->request.reply.status = -EINTR;
-        answer(call);
-        return;
-    }
-    {
-        AUTO_LOCK(&frontend->lock);
-        call->holds--; /* of the last flight */
-    }
-    call_submit(call);
+    call->request.complete = call_complete;
+    call_fly(call);
+    volume_submit(call->frontend->volume, &call->request);
+}
+
+void call_wait(struct call *call)
+{
+    call_fly(call);
+}
+
+bool call_wait_ended(struct call *call)
+{
+    call_land(call);
+    return !call->is_cancelled; /* which does not change since it landed */
 }
 
 void call_hold(struct call *call)

@@ -98,10 +98,11 @@ struct frontend {
 
     struct seen_name seen[FUSE_NAMES_SEEN];
     /* Removals under way of what was not open, and opens that wait for them: fuse_remove.c. */
-    pthread_mutex_t removal_lock; /* a leaf */
+    pthread_mutex_t removal_lock; /* before lock */
     struct call *removals;
     struct call *parked;
     _Atomic unsigned removal_count;
+    _Atomic unsigned forgetting; /* FORGETs under way */
 
     /* A recall must not overtake the grant it takes back, which may be on its way to the kernel: an
      * answer with a grant is replied under grant_lock held shared, and counts only if recalls is
@@ -171,11 +172,13 @@ int call_object2(struct call *call, fuse_ino_t ino);
 
 /* Hand over to the volume. The call may be gone when this returns. */
 void call_submit(struct call *call);
+/* The call waits for another one, and the watch sees it; and does so no longer. False if the watch
+ * has cancelled it. */
+void call_wait(struct call *call);
+bool call_wait_ended(struct call *call);
 /* Hold grants still, and see whether those given to what began at recalls count; and let go. */
 bool grants_hold(struct frontend *frontend, uint64_t recalls);
 void grants_let_go(struct frontend *frontend);
-/* From an answer: submit the call once more, with request.op and its arguments set anew. */
-void call_submit_again(struct call *call, enum volume_op op, void (*answer)(struct call *call));
 
 /* The last act of every call: reply a status, nothing but success, or attributes; then release. */
 void call_fail(struct call *call, int status);
@@ -285,11 +288,15 @@ void fuse_op_init(void *userdata, struct fuse_conn_info *connection);
  * closed. */
 void orphan_made(struct frontend *frontend, const struct attr *attr);
 void orphan_closed(struct frontend *frontend, fuse_ino_t ino);
+/* The mount has ended: the kernel may have told of a last close no more. Waits, with a bound. */
+void orphans_end(struct frontend *frontend);
 /* True if the open, which is counted already, has to wait for a removal; it goes on by
  * open_resume. */
 bool open_park(struct call *call);
+/* For the watch, which holds the call: it has been cancelled, and if it waits so, it ends. */
+void open_cancel(struct call *call);
 /* fuse_io.c */
-void open_resume(struct call *call);
+void open_resume(struct call *call, bool has_waited);
 /* fuse_io.c: the caller may not keep a file's privilege bits, as far as the kernel leaves that to
  * us; and bytes were written that fsync has to answer for. */
 void call_kills_privilege(struct call *call);

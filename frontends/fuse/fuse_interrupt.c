@@ -133,7 +133,9 @@ static void suspect_end(const struct suspect *suspect)
         call->is_cancelled = is_cancelled;
     }
     if (is_cancelled) {
-        volume_cancel(frontend->volume, &call->request); /* held: it may complete, but stays */
+        /* Held: it may complete, but stays. It waits for the volume, or for another call. */
+        open_cancel(call);
+        volume_cancel(frontend->volume, &call->request);
     }
     call_drop(call);
 }

@@ -74,9 +74,11 @@ static void open_answer(struct call *call)
     call_release(call);
 }
 
-void open_resume(struct call *call)
+void open_resume(struct call *call, bool has_waited)
 {
-    if (inode_table_is_gone(call->frontend->inodes, call->ino)) {
+    if (has_waited && !call_wait_ended(call)) {
+        call->request.reply.status = -EINTR;
+    } else if (inode_table_is_gone(call->frontend->inodes, call->ino)) {
         call->request.reply.status = -ESTALE;
     } else if (call->file.flags & O_TRUNC) { /* FUSE_CAP_ATOMIC_O_TRUNC */
         call->request.change = (struct attr_change){.mask = ATTR_SIZE, .size = 0};
@@ -98,7 +100,7 @@ void fuse_op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
     call->file.keep_cache =
         inode_table_open(call->frontend->inodes, ino, clock_monotonic_ns(call->frontend->clock));
     if (!open_park(call)) {
-        open_resume(call);
+        open_resume(call, false);
     }
 }
 

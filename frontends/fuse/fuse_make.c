@@ -40,7 +40,7 @@ static void create_answer(struct call *call)
     call->file.keep_cache =
         inode_table_open(frontend->inodes, entry.ino, clock_monotonic_ns(frontend->clock));
     if (call->is_tmpfile) {
-        inode_table_set_orphan(frontend->inodes, entry.ino, true);
+        (void)inode_table_set_orphan(frontend->inodes, entry.ino, true); /* it is open */
     }
     if (fuse_reply_create(call->req, &entry, &call->file) != 0) {
         (void)inode_table_close(frontend->inodes, entry.ino);
@@ -128,7 +128,7 @@ static void link_answer(struct call *call)
     name_seen(call->frontend, gfid_ino(&call->request.object2), call->request.name, 0);
     if (call->request.reply.status == 0) {
         /* What was made without a name has one now. */
-        inode_table_set_orphan(call->frontend->inodes, call->ino, false);
+        (void)inode_table_set_orphan(call->frontend->inodes, call->ino, false);
     }
     call_answer_entry(call);
 }

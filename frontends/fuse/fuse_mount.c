@@ -122,6 +122,8 @@ static void session_end(struct frontend *frontend)
     frontend_join_threads(frontend);
     frontend_stop_watch(frontend);
     volume_cancel_all(frontend->volume, -EINTR);
+    orphans_end(frontend);
+    volume_cancel_all(frontend->volume, -EINTR);
     atomic_store(&frontend->is_ready, false);
     /* The kernel ends what is left when /dev/fuse is closed. A thread of the volume may be
      * answering just now, so the session itself goes with the frontend, when the volume is closed.

@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdlib.h>
+#include <time.h>
 #include "backend/base/log.h"
 #include "backend/base/scope.h"
 #include "frontends/fuse/fuse_frontend.h"
@@ -22,15 +23,12 @@ static void forget_complete(struct volume_request *request)
         /* The bricks let go of it when this client has been away for a while. */
         log_debug("an unlinked file is kept longer than it was open: %s", error_text(status));
     }
+    atomic_fetch_sub(&((struct frontend *)request->context)->forgetting, 1);
     free(request);
 }
 
-void orphan_closed(struct frontend *frontend, fuse_ino_t ino)
+static void forget(struct frontend *frontend, const struct gfid *gfid)
 {
-    struct gfid gfid;
-    if (!inode_table_take_orphan(frontend->inodes, ino, &gfid)) {
-        return;
-    }
     struct volume_request *request = calloc(1, sizeof(*request));
     if (!request) {
         log_warn("out of memory; an unlinked file is kept until this mount has ended");
@@ -38,15 +36,45 @@ void orphan_closed(struct frontend *frontend, fuse_ino_t ino)
     }
     *request = (struct volume_request){.op = VOLUME_FORGET,
                                        .cred = {.flags = CRED_CHECKED},
-                                       .object = gfid,
-                                       .complete = forget_complete};
+                                       .object = *gfid,
+                                       .complete = forget_complete,
+                                       .context = frontend};
+    atomic_fetch_add(&frontend->forgetting, 1);
     volume_submit(frontend->volume, request);
+}
+
+void orphan_closed(struct frontend *frontend, fuse_ino_t ino)
+{
+    struct gfid gfid;
+    if (inode_table_take_orphan(frontend->inodes, ino, &gfid)) {
+        forget(frontend, &gfid);
+    }
+}
+
+static void forget_each(void *context, const struct gfid *gfid)
+{
+    forget(context, gfid);
+}
+
+void orphans_end(struct frontend *frontend)
+{
+    const struct timespec pause = {.tv_nsec = 1000 * 1000};
+    inode_table_take_orphans(frontend->inodes, forget_each, frontend);
+    for (unsigned ms = 0; ms < FUSE_STOP_MS && atomic_load(&frontend->forgetting) > 0 &&
+                          volume_answers(frontend->volume);
+         ms++) {
+        nanosleep(&pause, NULL);
+    }
 }
 
 void orphan_made(struct frontend *frontend, const struct attr *attr)
 {
-    inode_table_set_orphan(frontend->inodes, gfid_ino(&attr->gfid), true);
-    orphan_closed(frontend, gfid_ino(&attr->gfid)); /* if all was closed meanwhile */
+    fuse_ino_t ino = gfid_ino(&attr->gfid);
+    if (inode_table_set_orphan(frontend->inodes, ino, true)) {
+        orphan_closed(frontend, ino); /* if all was closed meanwhile */
+    } else {
+        forget(frontend, &attr->gfid); /* the name was another's by then, which nobody has open */
+    }
 }
 
 /* ---- removals and opens at the same time --------------------------------------------------- */
@@ -78,7 +106,25 @@ bool open_park(struct call *call)
     }
     call->beside = frontend->parked;
     frontend->parked = call;
+    call_wait(call);
     return true;
+}
+
+void open_cancel(struct call *call)
+{
+    struct frontend *frontend = call->frontend;
+    {
+        AUTO_LOCK(&frontend->removal_lock);
+        struct call **place = &frontend->parked;
+        while (*place && *place != call) {
+            place = &(*place)->beside;
+        }
+        if (!*place) {
+            return;
+        }
+        *place = call->beside;
+    }
+    open_resume(call, true);
 }
 
 static void removal_begin(struct call *call, fuse_ino_t ino)
@@ -123,31 +169,46 @@ static void removal_end(struct call *call)
     }
     for (struct call *next; opens; opens = next) {
         next = opens->beside;
-        open_resume(opens);
+        open_resume(opens, true);
     }
 }
 
+enum kinds { FILES = 1, DIRECTORIES = 2, ANY_KIND = FILES | DIRECTORIES };
+
 /* Whether what parent/name is may be open here; false only if nothing is, or if the name is known
  * to be one that is not. */
-static bool may_be_open(struct call *call, fuse_ino_t parent, struct slice name, bool is_directory)
+static bool may_be_open(struct call *call, fuse_ino_t parent, struct slice name, enum kinds kinds)
 {
     struct inode_table *inodes = call->frontend->inodes;
     fuse_ino_t ino = name_recall(call->frontend, parent, name);
     removal_begin(call, ino);
-    uint64_t opened =
-        is_directory ? inode_table_opened_directories(inodes) : inode_table_opened_all(inodes);
+    uint64_t opened = 0;
+    opened += kinds & FILES ? inode_table_opened_all(inodes) : 0;
+    opened += kinds & DIRECTORIES ? inode_table_opened_directories(inodes) : 0;
     return opened > 0 && (ino == 0 || inode_table_opened(inodes, ino) > 0);
 }
 
-/* The answer says what lost its last name: it is kept, or gone. */
+/* The removal was given up, and may have taken effect or not. */
+static bool is_unknown(int status)
+{
+    return status == -EINTR || status == -ETIMEDOUT || status == -EIO ||
+           status == -E_ID_BELOW_WINDOW;
+}
+
+/* The answer says what lost its last name: it is kept, or gone. Without one it may be kept: to let
+ * go of what is none does no harm. */
 static void removal_answered(struct call *call, const struct attr *attr)
 {
-    if (call->request.reply.status == 0 && attr->type != OBJECT_NONE && attr->nlink == 0) {
+    int status = call->request.reply.status;
+    if (status == 0 && attr->type != OBJECT_NONE && attr->nlink == 0) {
         if (call->request.keep_open) {
             orphan_made(call->frontend, attr);
         } else {
             inode_table_set_gone(call->frontend->inodes, gfid_ino(&attr->gfid));
         }
+    } else if (call->request.keep_open && is_unknown(status)) {
+        inode_table_suspect_orphan(call->frontend->inodes, call->taken_ino);
+        orphan_closed(call->frontend, call->taken_ino);
     }
     removal_end(call);
 }
@@ -165,7 +226,8 @@ static void unlink_or_rmdir(fuse_req_t req, enum volume_op op, fuse_ino_t parent
 {
     struct call *call = call_new(req, op, parent, unlink_answer);
     if (call && call_name(call, name) == 0) {
-        call->request.keep_open = may_be_open(call, parent, call->request.name, op == VOLUME_RMDIR);
+        call->request.keep_open =
+            may_be_open(call, parent, call->request.name, op == VOLUME_RMDIR ? DIRECTORIES : FILES);
         call_submit(call);
     }
 }
@@ -213,9 +275,7 @@ void fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_in
     call->request.flags = flags;
     if (flags == 0) {
         /* What is replaced is of the same kind as what replaces it; which, is not known here. */
-        call->request.keep_open = may_be_open(call, parent2, call->request.name2, false) ||
-                                  (inode_table_opened_directories(call->frontend->inodes) > 0 &&
-                                   inode_table_opened(call->frontend->inodes, call->taken_ino) > 0);
+        call->request.keep_open = may_be_open(call, parent2, call->request.name2, ANY_KIND);
     }
     call_submit(call);
 }

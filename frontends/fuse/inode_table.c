@@ -330,14 +330,14 @@ bool inode_table_is_gone(struct inode_table *table, uint64_t ino)
     return entry && entry->is_gone;
 }
 
-void inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orphan)
+bool inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orphan)
 {
     struct shard *shard = table_shard(table, ino);
     AUTO_LOCK(&shard->lock);
     struct entry **place = shard_place(shard, ino);
     struct entry *entry = *place;
     if (!entry || entry->is_orphan == is_orphan) {
-        return;
+        return entry != NULL;
     }
     entry->is_orphan = is_orphan;
     if (is_orphan) {
@@ -345,6 +345,35 @@ void inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orp
     } else {
         atomic_fetch_sub(&table->orphans, 1);
         shard_sweep(shard, place);
+    }
+    return true;
+}
+
+/* With the shard's lock held. */
+static void suspect(struct inode_table *table, struct entry *entry)
+{
+    if (!entry->is_orphan) {
+        entry->is_orphan = true;
+        atomic_fetch_add(&table->orphans, 1);
+    }
+}
+
+void inode_table_suspect_orphan(struct inode_table *table, uint64_t ino)
+{
+    if (ino != 0) {
+        (void)inode_table_set_orphan(table, ino, true); /* if the kernel still knows it */
+        return;
+    }
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &table->shards[i];
+        AUTO_LOCK(&shard->lock);
+        for (size_t bucket = 0; bucket < shard->bucket_count; bucket++) {
+            for (struct entry *entry = shard->buckets[bucket]; entry; entry = entry->next) {
+                if (entry->opened > 0) {
+                    suspect(table, entry);
+                }
+            }
+        }
     }
 }
 
@@ -365,6 +394,24 @@ bool inode_table_take_orphan(struct inode_table *table, uint64_t ino, struct gfi
     *out_gfid = entry->gfid;
     shard_sweep(shard, place);
     return true;
+}
+
+void inode_table_take_orphans(struct inode_table *table,
+                              void (*each)(void *context, const struct gfid *gfid), void *context)
+{
+    for (size_t i = 0; i < SHARDS && atomic_load(&table->orphans) > 0; i++) {
+        struct shard *shard = &table->shards[i];
+        AUTO_LOCK(&shard->lock);
+        for (size_t bucket = 0; bucket < shard->bucket_count; bucket++) {
+            for (struct entry *entry = shard->buckets[bucket]; entry; entry = entry->next) {
+                if (entry->is_orphan) {
+                    entry->is_orphan = false;
+                    atomic_fetch_sub(&table->orphans, 1);
+                    each(context, &entry->gfid);
+                }
+            }
+        }
+    }
 }
 
 uint32_t inode_table_opened(struct inode_table *table, uint64_t ino)

@@ -48,10 +48,16 @@ void inode_table_open_directory(struct inode_table *table, uint64_t ino);
 /* One open file less. True if it was the last. */
 bool inode_table_close(struct inode_table *table, uint64_t ino);
 bool inode_table_close_directory(struct inode_table *table, uint64_t ino);
-/* ino has no name, and the volume keeps it for what is open here; or has one again. */
-void inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orphan);
+/* ino has no name, and the volume keeps it for what is open here; or has one again. False if there
+ * is no ino. */
+bool inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orphan);
+/* ino may be such an orphan; 0: everything that is open may. */
+void inode_table_suspect_orphan(struct inode_table *table, uint64_t ino);
 /* True, once, if ino is such an orphan and nothing is open on it: then it is to be let go. */
 bool inode_table_take_orphan(struct inode_table *table, uint64_t ino, struct gfid *out_gfid);
+/* Every orphan, open or not, is one no more: each is called once for it, and must not call back. */
+void inode_table_take_orphans(struct inode_table *table,
+                              void (*each)(void *context, const struct gfid *gfid), void *context);
 /* ino lost its last name, and nothing was open on it: the volume has it no more. */
 void inode_table_set_gone(struct inode_table *table, uint64_t ino);
 bool inode_table_is_gone(struct inode_table *table, uint64_t ino);

@@ -1,0 +1,310 @@
+/*
+ * Files that are removed while they are open, between a kernel and a volume that are both played by
+ * the test: what is asked to be kept, what is let go of, and what opens wait for, whatever becomes
+ * of the removal.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <CUnit/Basic.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+#include "tests/lib/fuse_wire.h"
+
+enum { FILE_NODE = 50, OTHER_NODE = 51, DIRECTORY_NODE = 52 };
+
+/* ---- messages ----------------------------------------------------------------------------- */
+
+static uint64_t send_open(uint64_t node, uint32_t flags)
+{
+    struct fuse_open_in in = {.flags = flags};
+    return wire_send(FUSE_OPEN, node, &in, sizeof(in));
+}
+
+static void open_node(uint64_t node)
+{
+    wire_receive(send_open(node, O_RDWR));
+    CU_ASSERT_EQUAL(wire_answer.header.error, 0);
+}
+
+static void release_node(uint64_t node)
+{
+    struct fuse_release_in in = {0};
+    wire_receive(wire_send(FUSE_RELEASE, node, &in, sizeof(in)));
+}
+
+static uint64_t open_directory(uint64_t node)
+{
+    struct fuse_open_in in = {.flags = O_RDONLY};
+    wire_receive(wire_send(FUSE_OPENDIR, node, &in, sizeof(in)));
+    CU_ASSERT_EQUAL(wire_answer.header.error, 0);
+    return ((const struct fuse_open_out *)(const void *)wire_answer.body)->fh;
+}
+
+static void release_directory(uint64_t node, uint64_t handle)
+{
+    struct fuse_release_in in = {.fh = handle};
+    wire_receive(wire_send(FUSE_RELEASEDIR, node, &in, sizeof(in)));
+}
+
+static uint64_t send_unlink(const char *name)
+{
+    return wire_send(FUSE_UNLINK, FUSE_ROOT_ID, name, strlen(name) + 1);
+}
+
+static uint64_t send_rename(const char *names, size_t size)
+{
+    struct fuse_rename_in in = {.newdir = FUSE_ROOT_ID};
+    return wire_send_as(FUSE_RENAME, FUSE_ROOT_ID, 0, &in, sizeof(in), names, size);
+}
+
+/* Let the kernel know node by name. */
+static void look_up(const char *name, uint64_t node)
+{
+    uint64_t number = wire_lookup(name);
+    wire_answer_file(wire_next(VOLUME_LOOKUP), node, 0);
+    wire_receive(number);
+}
+
+static void interrupt(uint64_t number)
+{
+    struct fuse_interrupt_in in = {.unique = number};
+    (void)wire_send(FUSE_INTERRUPT, 0, &in, sizeof(in));
+}
+
+static void set_answers(bool answers)
+{
+    __atomic_store_n(&wire_volume.answers, answers, __ATOMIC_RELAXED);
+}
+
+/* The volume answers a removal with success: it took the last name of node. */
+static void answer_removed(struct volume_request *request, uint64_t node)
+{
+    struct attr attr = wire_file(node);
+    attr.nlink = 0;
+    attr.change = 9;
+    if (request->op == VOLUME_RENAME) {
+        request->reply.object = wire_file(999);
+        request->reply.replaced = attr;
+    } else {
+        request->reply.object = attr;
+    }
+    volume_complete(request);
+}
+
+/* The volume is asked to let go of node. */
+static void expect_forget(uint64_t node)
+{
+    struct volume_request *request = wire_next(VOLUME_FORGET);
+    CU_ASSERT_EQUAL(gfid_ino(&request->object), node);
+    volume_complete(request);
+}
+
+static void test_the_session_begins(void)
+{
+    CU_ASSERT_EQUAL_FATAL(wire_begin(), 0);
+}
+
+/* ---- what is kept ------------------------------------------------------------------------- */
+
+static void test_what_is_open_is_kept_until_it_is_closed(void)
+{
+    look_up("file", FILE_NODE);
+    open_node(FILE_NODE);
+    uint64_t number = send_unlink("file");
+    struct volume_request *request = wire_next(VOLUME_REMOVE);
+    CU_ASSERT_TRUE(request->keep_open);
+    answer_removed(request, FILE_NODE);
+    wire_receive(number);
+    CU_ASSERT_TRUE(wire_idle());
+    release_node(FILE_NODE);
+    expect_forget(FILE_NODE);
+    wire_forget(FILE_NODE, 1);
+}
+
+static void test_what_is_not_open_is_not_kept(void)
+{
+    look_up("other", OTHER_NODE);
+    look_up("file", FILE_NODE);
+    open_node(OTHER_NODE);
+    uint64_t number = send_unlink("file");
+    struct volume_request *request = wire_next(VOLUME_REMOVE);
+    CU_ASSERT_FALSE(request->keep_open);
+    answer_removed(request, FILE_NODE);
+    wire_receive(number);
+    release_node(OTHER_NODE);
+    CU_ASSERT_TRUE(wire_idle());
+    wire_forget(FILE_NODE, 1);
+    wire_forget(OTHER_NODE, 1);
+}
+
+/* The name was another's by then: what was kept in vain goes at once. */
+static void test_what_was_kept_and_is_not_open_is_let_go_of(void)
+{
+    look_up("other", OTHER_NODE);
+    open_node(OTHER_NODE);
+    uint64_t number = send_unlink("never-seen");
+    struct volume_request *request = wire_next(VOLUME_REMOVE);
+    CU_ASSERT_TRUE(request->keep_open);
+    answer_removed(request, 12345); /* which the kernel does not know */
+    expect_forget(12345);
+    wire_receive(number);
+    release_node(OTHER_NODE);
+    wire_forget(OTHER_NODE, 1);
+}
+
+static void test_an_open_directory_is_kept_when_it_is_replaced(void)
+{
+    static const char names[] = "from\0to";
+    wire_know(DIRECTORY_NODE); /* not by the name that is replaced */
+    uint64_t handle = open_directory(DIRECTORY_NODE);
+    uint64_t number = send_rename(names, sizeof(names));
+    struct volume_request *request = wire_next(VOLUME_RENAME);
+    CU_ASSERT_TRUE_FATAL(request->keep_open);
+    answer_removed(request, DIRECTORY_NODE);
+    wire_receive(number);
+    CU_ASSERT_TRUE(wire_idle());
+    release_directory(DIRECTORY_NODE, handle);
+    expect_forget(DIRECTORY_NODE);
+    wire_forget(DIRECTORY_NODE, 1);
+}
+
+/* ---- removals whose outcome is not known -------------------------------------------------- */
+
+static void removal_is_interrupted(const char *name)
+{
+    uint64_t number = send_unlink(name);
+    set_answers(false);
+    interrupt(number);
+    wire_receive(number);
+    CU_ASSERT_EQUAL(wire_answer.header.error, -EINTR);
+    set_answers(true);
+}
+
+static void test_an_interrupted_removal_may_have_left_an_orphan(void)
+{
+    look_up("file", FILE_NODE);
+    look_up("other", OTHER_NODE);
+    open_node(FILE_NODE);
+    open_node(OTHER_NODE);
+    removal_is_interrupted("file");
+    release_node(OTHER_NODE); /* that one it was not */
+    CU_ASSERT_TRUE(wire_idle());
+    release_node(FILE_NODE);
+    expect_forget(FILE_NODE);
+    /* Of a name that is not known it may have been any. */
+    open_node(FILE_NODE);
+    open_node(OTHER_NODE);
+    removal_is_interrupted("never-seen");
+    release_node(FILE_NODE);
+    expect_forget(FILE_NODE);
+    release_node(OTHER_NODE);
+    expect_forget(OTHER_NODE);
+    wire_forget(FILE_NODE, 1);
+    wire_forget(OTHER_NODE, 1);
+}
+
+/* ---- opens that wait for a removal -------------------------------------------------------- */
+
+static void test_an_open_waits_for_the_removal_of_the_same(void)
+{
+    look_up("file", FILE_NODE);
+    uint64_t unlink_number = send_unlink("file");
+    struct volume_request *request = wire_next(VOLUME_REMOVE);
+    CU_ASSERT_FALSE(request->keep_open);
+    uint64_t open_number = send_open(FILE_NODE, O_RDONLY);
+    CU_ASSERT_FALSE(wire_has_message(50));
+    answer_removed(request, FILE_NODE);
+    wire_receive(open_number);
+    CU_ASSERT_EQUAL(wire_answer.header.error, -ESTALE);
+    wire_receive(unlink_number);
+    wire_forget(FILE_NODE, 1);
+}
+
+/* Whoever waits so can be killed, though the one that it waits for cannot. */
+static void test_an_open_that_waits_can_be_interrupted(void)
+{
+    look_up("file", FILE_NODE);
+    uint64_t unlink_number = send_unlink("file");
+    struct volume_request *request = wire_next(VOLUME_REMOVE);
+    set_answers(false);
+    uint64_t open_number = send_open(FILE_NODE, O_RDONLY);
+    interrupt(open_number);
+    CU_ASSERT_TRUE(wire_has_message(WIRE_WAIT_MS));
+    if (wire_has_message(0)) {
+        wire_receive(open_number);
+        CU_ASSERT_EQUAL(wire_answer.header.error, -EINTR);
+    }
+    set_answers(true);
+    CU_ASSERT_EQUAL(inode_table_opened(wire_frontend->inodes, FILE_NODE), 0);
+    request->reply.status = -EACCES;
+    volume_complete(request);
+    wire_receive(unlink_number);
+    CU_ASSERT_EQUAL(wire_answer.header.error, -EACCES);
+    CU_ASSERT_FALSE(wire_has_message(20)); /* no second answer */
+    wire_forget(FILE_NODE, 1);
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+static void *answer_forget(void *context)
+{
+    (void)context;
+    expect_forget(FILE_NODE);
+    return NULL;
+}
+
+/* What the kernel did not live to close is let go of, and who waits is answered. */
+static void test_the_end_lets_go_of_what_is_open(void)
+{
+    pthread_t thread;
+    look_up("file", FILE_NODE);
+    look_up("other", OTHER_NODE);
+    open_node(FILE_NODE);
+    uint64_t number = send_unlink("file");
+    struct volume_request *request = wire_next(VOLUME_REMOVE);
+    CU_ASSERT_TRUE(request->keep_open);
+    answer_removed(request, FILE_NODE);
+    wire_receive(number);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, answer_forget, NULL), 0);
+    wire_end();
+    pthread_join(thread, NULL);
+    CU_ASSERT_TRUE(wire_idle());
+}
+
+/* A removal that is given up lets an open go on, which then has to be given up, too. */
+static void test_the_end_answers_opens_that_wait(void)
+{
+    CU_ASSERT_EQUAL_FATAL(wire_begin(), 0);
+    look_up("other", OTHER_NODE);
+    (void)send_unlink("other");
+    while (wire_idle()) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
+    }
+    (void)send_open(OTHER_NODE, O_RDONLY | O_TRUNC);
+    CU_ASSERT_FALSE(wire_has_message(50));
+    wire_end();
+    CU_ASSERT_TRUE(wire_idle());
+    CU_ASSERT_EQUAL(wire_volume.submitted[VOLUME_SETATTR], 1);
+}
+
+int main(void)
+{
+    CU_initialize_registry();
+    CU_pSuite suite = CU_add_suite("removals of what is open", NULL, NULL);
+    CU_ADD_TEST(suite, test_the_session_begins);
+    CU_ADD_TEST(suite, test_what_is_open_is_kept_until_it_is_closed);
+    CU_ADD_TEST(suite, test_what_is_not_open_is_not_kept);
+    CU_ADD_TEST(suite, test_what_was_kept_and_is_not_open_is_let_go_of);
+    CU_ADD_TEST(suite, test_an_open_directory_is_kept_when_it_is_replaced);
+    CU_ADD_TEST(suite, test_an_interrupted_removal_may_have_left_an_orphan);
+    CU_ADD_TEST(suite, test_an_open_waits_for_the_removal_of_the_same);
+    CU_ADD_TEST(suite, test_an_open_that_waits_can_be_interrupted);
+    CU_ADD_TEST(suite, test_the_end_lets_go_of_what_is_open);
+    CU_ADD_TEST(suite, test_the_end_answers_opens_that_wait);
+    CU_basic_run_tests();
+    unsigned failures = CU_get_number_of_failures();
+    CU_cleanup_registry();
+    return failures != 0;
+}
