@@ -49,7 +49,9 @@ static void copy_answer(struct call *call)
         call_fail(call, reply->status);
         return;
     }
-    call_wrote(call);
+    if (reply->count > 0) {
+        call_wrote(call);
+    }
     fuse_reply_write(call->req, reply->count);
     call_release(call);
 }

@@ -380,6 +380,24 @@ static void test_fsync_fails_once_if_writes_may_be_lost(void)
     wire_forget(50, 1);
 }
 
+/* At the end of its source a copy has nothing to say of what was written. */
+static void test_fsync_does_not_mind_an_empty_copy(void)
+{
+    struct fuse_copy_file_range_in in = {.nodeid_out = 50, .len = 100};
+    wire_know(50);
+    uint64_t number = kernel_write(50, O_WRONLY, 0, "data", 4);
+    answer_write(wire_next(VOLUME_WRITE), 12);
+    wire_receive(number);
+    number = wire_send(FUSE_COPY_FILE_RANGE, 50, &in, sizeof(in));
+    struct volume_request *request = wire_next(VOLUME_COPY);
+    request->reply.object = wire_file(50);
+    volume_complete(request);
+    wire_receive(number);
+    CU_ASSERT_EQUAL(wire_answer.header.error, 0);
+    CU_ASSERT_EQUAL(fsync_error(12), 0);
+    wire_forget(50, 1);
+}
+
 static void test_opening_keeps_data_that_is_vouched_for(void)
 {
     struct fuse_open_in in = {.flags = O_RDONLY};
@@ -481,6 +499,7 @@ int main(void)
     CU_ADD_TEST(suite, test_waiting_writes_keep_their_data);
     CU_ADD_TEST(suite, test_open_flags_reach_the_volume);
     CU_ADD_TEST(suite, test_fsync_fails_once_if_writes_may_be_lost);
+    CU_ADD_TEST(suite, test_fsync_does_not_mind_an_empty_copy);
     CU_ADD_TEST(suite, test_opening_keeps_data_that_is_vouched_for);
     CU_ADD_TEST(suite, test_an_interrupt_counts_after_a_second);
     CU_ADD_TEST(suite, test_an_interrupt_counts_at_once_if_nothing_answers);
