@@ -199,7 +199,8 @@ int decide_setattr(struct deciding *deciding)
     if (!result) {
         result = check_times(change);
     }
-    if (result || change->mask == 0) {
+    bool is_there = mutation->only_grows && change->size <= attr->size;
+    if (result || change->mask == 0 || is_there) {
         return result; /* nothing wished: OPERATION_NONE */
     }
     operation->kind = OPERATION_SETATTR;

@@ -65,6 +65,7 @@ struct mutation {
     struct slice name2;
     uint32_t rename_flags;
     struct attr_change change; /* SETATTR, MAKE */
+    bool only_grows;           /* SETATTR of a size: nothing to do if it is not larger */
     bool guarded;              /* SETATTR: only if ctime is guard */
     struct timestamp guard;
     uint32_t type; /* MAKE: enum object_type */
