@@ -72,7 +72,8 @@ struct brick_request {
     int whence;          /* SEEK */
     struct gfid source;  /* COPY: object, offset are the target's */
     uint64_t source_offset, length;
-    bool copies; /* the mutation is what a COPY from offset came to */
+    bool copies;  /* the mutation is what a COPY from offset came to */
+    int refusal;  /* COPY: what is wrong with the source */
     bool with_attr;
     unsigned attempts;
 
@@ -130,6 +131,9 @@ rpc_handler brick_allocate, brick_seek, brick_copy;
 
 extern const struct rpc_procedure brick_procedures[];
 extern const uint32_t brick_procedure_count;
+
+/* brick_space.c: the mutation of a COPY has come to nothing that was to be ordered. */
+void brick_copied_nothing(struct brick_request *request);
 
 /* ---- brick_orphans.c ----------------------------------------------------------------------- */
 

@@ -38,6 +38,7 @@ static struct brick_request *brick_request_new(struct rpc_call *call, struct bri
     request->durable = false;
     request->object_sync = false;
     request->copies = false;
+    request->refusal = 0;
     request->attempts = 0;
     request->ungrantable = false;
     request->object_key = 0;
@@ -332,6 +333,10 @@ static void submitted(struct replica_ticket *ticket, int status, const struct op
     }
     reply->status = status;
     reply->verifier = atomic_load(&brick->driver->verifier);
+    if (status == 0 && operation->kind == OPERATION_NONE && request->copies) {
+        brick_copied_nothing(request);
+        return;
+    }
     if (status == 0 && operation->kind != OPERATION_NONE) {
         watch_operation(request, operation);
         if (request->copies) {

@@ -120,27 +120,32 @@ void brick_seek(struct rpc_call *call, void *context)
 
 /* ---- COPY ---------------------------------------------------------------------------------- */
 
-/* Regular files both, the source readable, the ranges apart. */
-static int copy_check(struct brick_request *request, struct attr *out_source)
+/* The source is a readable file, the ranges are apart; how much of it there is. What the target is,
+ * is for the operation to decide. */
+static int copy_check(struct brick_request *request, uint64_t *out_length)
 {
     struct store *store = request->brick->store;
+    struct attr source;
     uint32_t rights = 0;
-    int rc = store_getattr(store, &request->source, out_source);
-    if (rc == 0 && out_source->type != OBJECT_FILE) {
-        rc = out_source->type == OBJECT_DIRECTORY ? -EISDIR : -EINVAL;
+    int rc = store_getattr(store, &request->source, &source);
+    if (rc == 0 && source.type != OBJECT_FILE) {
+        rc = source.type == OBJECT_DIRECTORY ? -EISDIR : -EINVAL;
     }
     if (rc == 0) {
-        rc = store_rights(store, out_source, &request->cred, &rights);
+        rc = store_rights(store, &source, &request->cred, &rights);
     }
-    if (rc == 0 && !(rights & ACCESS_READ)) {
-        rc = -EACCES;
+    if (rc < 0 || !(rights & ACCESS_READ)) {
+        return rc < 0 ? rc : -EACCES;
     }
-    if (rc == 0 && gfid_equal(&request->source, &request->object) &&
-        request->offset < request->source_offset + request->length &&
-        request->source_offset < request->offset + request->length) {
-        rc = -EINVAL;
+    uint64_t left = source.size > request->source_offset ? source.size - request->source_offset : 0;
+    uint64_t length = left < request->length ? left : request->length;
+    if (gfid_equal(&request->source, &request->object) &&
+        request->offset < request->source_offset + length &&
+        request->source_offset < request->offset + length) {
+        return -EINVAL;
     }
-    return rc;
+    *out_length = length;
+    return 0;
 }
 
 /* How long the hole at the beginning of the range is: 0 if there are bytes. */
@@ -172,6 +177,7 @@ static int copy_hole(struct brick_request *request, uint64_t hole)
     hole = hole < HOLE_MAX ? hole : HOLE_MAX;
     if (request->offset >= target.size) {
         mutation->kind = MUTATION_SETATTR;
+        mutation->only_grows = true; /* it may have grown by then */
         mutation->change = (struct attr_change){.mask = ATTR_SIZE, .size = request->offset + hole};
     } else {
         uint64_t left = target.size - request->offset;
@@ -222,32 +228,51 @@ static void copy_again(struct replica_waiter *waiter, int status, const struct o
     }
 }
 
+/*
+ * There is nothing to copy, now; but if this is a request that comes once more, there may have been
+ * at first. So the empty WRITE is submitted, which is answered by what was done then, and else
+ * refused where a WRITE would be.
+ */
+static void copy_nothing(struct brick_request *request, int status)
+{
+    request->refusal = status;
+    request->mutation.kind = MUTATION_WRITE;
+    request->mutation.offset = request->offset;
+    request->mutation.count = 0;
+    brick_submit(request, slice_of(NULL, 0));
+}
+
 static void copy_on_worker(void *context)
 {
     struct brick_request *request = context;
-    struct attr source;
-    uint64_t hole = 0;
-    int rc = copy_check(request, &source);
-    uint64_t left =
-        rc == 0 && source.size > request->source_offset ? source.size - request->source_offset : 0;
-    uint64_t length = left < request->length ? left : request->length;
-    if (rc == 0 && length == 0) {
-        request->reply.status =
-            store_getattr(request->brick->store, &request->object, &request->reply.object);
-        brick_send_committed(
-            request, replica_depends(request->brick->driver, replica_key_object(&request->source)));
+    uint64_t length = 0, hole = 0;
+    int rc = copy_check(request, &length);
+    if (rc < 0 || length == 0) {
+        copy_nothing(request, rc);
         return;
     }
-    if (rc == 0) {
-        rc = hole_length(request, length, &hole);
-    }
+    rc = hole_length(request, length, &hole);
     if (rc == 0) {
         rc = hole > 0 ? copy_hole(request, hole) : copy_bytes(request, length);
     }
     if (rc == -EAGAIN) {
         when_applied(request, &request->source, copy_on_worker, copy_again);
     } else if (rc < 0) {
-        brick_refuse(request, rc);
+        copy_nothing(request, rc);
+    }
+}
+
+void brick_copied_nothing(struct brick_request *request)
+{
+    struct brick *brick = request->brick;
+    if (request->mutation.kind != MUTATION_WRITE) {
+        /* The target has grown since it was looked at. */
+        when_applied(request, &request->object, copy_on_worker, copy_again);
+    } else if (request->refusal < 0) {
+        brick_refuse(request, request->refusal);
+    } else {
+        brick_send_committed(request,
+                             replica_depends(brick->driver, replica_key_object(&request->source)));
     }
 }
 

@@ -33,6 +33,15 @@ static const xdrproc_t encoders[] = {
     [BRICK_RENAME] = (xdrproc_t)xdr_brick_rename_args,
     [BRICK_READDIR] = (xdrproc_t)xdr_brick_readdir_args,
     [BRICK_STATFS] = (xdrproc_t)xdr_brick_statfs_args,
+    [BRICK_TMPFILE] = (xdrproc_t)xdr_brick_make_args,
+    [BRICK_FORGET] = (xdrproc_t)xdr_brick_forget_args,
+    [BRICK_GETXATTR] = (xdrproc_t)xdr_brick_getxattr_args,
+    [BRICK_LISTXATTR] = (xdrproc_t)xdr_brick_getxattr_args,
+    [BRICK_SETXATTR] = (xdrproc_t)xdr_brick_setxattr_args,
+    [BRICK_REMOVEXATTR] = (xdrproc_t)xdr_brick_setxattr_args,
+    [BRICK_ALLOCATE] = (xdrproc_t)xdr_brick_allocate_args,
+    [BRICK_SEEK] = (xdrproc_t)xdr_brick_seek_args,
+    [BRICK_COPY] = (xdrproc_t)xdr_brick_copy_args,
 };
 
 /* ---- recalls ----------------------------------------------------------------------------------
