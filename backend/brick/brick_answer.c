@@ -300,6 +300,9 @@ static void watch_operation(struct brick_request *request, const struct operatio
     if (operation->kind == OPERATION_REMOVE || operation->kind == OPERATION_RENAME) {
         return;
     }
+    if (request->mutation.kind == MUTATION_MAKE && operation->kind != OPERATION_MAKE) {
+        return; /* it was found: the answer shows its name, too, which the operation did not touch */
+    }
     request->object_key = replica_key_object(&operation->object.gfid);
     request->object_cell = operation->index;
     if (operation->name.size > 0) {

@@ -186,6 +186,24 @@ static void what_was_made_is_granted(void)
     tear_down();
 }
 
+/* A CREATE that finds a file and truncates it changes the file, not what the name is: the name is
+ * granted to nobody, and what is granted to be kept is for name and file. */
+static void what_was_found_by_creating_is_not_granted(void)
+{
+    set_up(3, false);
+    struct gfid file = client_make(&b, GFID_ROOT, "f", OBJECT_FILE);
+    CU_ASSERT_EQUAL(client_write(&b, file, 0, "bytes"), 0);
+    brick_make_args make = args_make(&a, GFID_ROOT, "f", OBJECT_FILE);
+    make.how = CREATE_UNCHECKED;
+    make.change.mask |= ATTR_SIZE;
+    struct reply reply;
+    CU_ASSERT_EQUAL(client_call(&a, BRICK_CREATE, &make, NULL, &reply), 0);
+    CU_ASSERT_TRUE(gfid_equal(&reply.object.gfid, &file));
+    CU_ASSERT_EQUAL(reply.object.size, 0);
+    CU_ASSERT_EQUAL(reply.grant_ms, 0);
+    tear_down();
+}
+
 /* ---- holders that do not answer
  * -------------------------------------------------------------------- */
 
@@ -621,6 +639,7 @@ int main(void)
         {"every change recalls", every_change_recalls},
         {"own changes do not", own_changes_do_not},
         {"what was made is granted", what_was_made_is_granted},
+        {"what was found by creating is not granted", what_was_found_by_creating_is_not_granted},
         {"a silent holder is waited out", a_silent_holder_is_waited_out},
         {"a holder that is gone is waited out", a_holder_that_is_gone_is_waited_out},
         {"what is changing is not granted", what_is_changing_is_not_granted},
