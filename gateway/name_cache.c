@@ -19,6 +19,7 @@ void name_cache_init(struct name_cache *cache, struct object_cache *objects, boo
     }
     cache->slots = is_used ? calloc(NAME_CACHE_SLOTS, sizeof *cache->slots) : NULL;
     cache->objects = objects;
+    whole_directories_init(&cache->whole, objects, is_used);
 }
 
 void name_cache_release(struct name_cache *cache)
@@ -28,6 +29,7 @@ void name_cache_release(struct name_cache *cache)
     }
     free(cache->slots);
     cache->slots = NULL;
+    whole_directories_release(&cache->whole);
 }
 
 /* ---- slots ----------------------------------------------------------------------------------- */
@@ -85,8 +87,8 @@ void name_cache_begin(struct name_cache *cache, struct volume_request *request)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
-static bool find(struct name_cache *cache, const struct volume_request *request, uint64_t now_ns,
-                 struct gfid *out_child, uint64_t *out_until_ns)
+static bool find_kept(struct name_cache *cache, const struct volume_request *request,
+                      uint64_t now_ns, struct gfid *out_child, uint64_t *out_until_ns)
 {
     uint64_t number = number_of(&request->object, request->name);
     AUTO_LOCK(lock_of(cache, number));
@@ -97,6 +99,19 @@ static bool find(struct name_cache *cache, const struct volume_request *request,
     *out_child = slot->child;
     *out_until_ns = slot->until_ns;
     return true;
+}
+
+/* A name that is missing in a directory that is known is not granted by itself: others who make it
+ * have the directory recalled, not the name, so that nobody may keep it. */
+static bool find(struct name_cache *cache, const struct volume_request *request, uint64_t now_ns,
+                 struct gfid *out_child, uint64_t *out_until_ns)
+{
+    if (find_kept(cache, request, now_ns, out_child, out_until_ns)) {
+        return true;
+    }
+    *out_child = GFID_NONE;
+    *out_until_ns = now_ns;
+    return whole_directories_lack(&cache->whole, &request->object, request->name, now_ns);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -199,6 +214,7 @@ void name_cache_learn(struct name_cache *cache, const struct volume_request *req
     if (!cache->slots) {
         return;
     }
+    whole_directories_learn(&cache->whole, request, sent_ns);
     switch ((int)request->op) {
     case VOLUME_LOOKUP:
         if (status == 0 || status == -ENOENT) {
@@ -225,8 +241,10 @@ void name_cache_learn(struct name_cache *cache, const struct volume_request *req
     }
 }
 
-void name_cache_recall(struct name_cache *cache, const struct gfid *parent, struct slice name)
+void name_cache_recall(struct name_cache *cache, const struct gfid *object,
+                       const struct gfid *parent, struct slice name)
 {
+    whole_directories_recall(&cache->whole, object);
     if (!cache->slots || !is_kept(name)) {
         return;
     }

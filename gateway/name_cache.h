@@ -13,6 +13,7 @@
 #define TRIVET_GATEWAY_NAME_CACHE_H
 
 #include "gateway/object_cache.h"
+#include "gateway/whole_directory.h"
 
 /* Longer names are not kept: few, and a slot shall be two cache lines. */
 #define NAME_CACHE_NAME_MAX 55
@@ -31,6 +32,7 @@ struct name_cache {
     pthread_mutex_t locks[OBJECT_CACHE_LOCKS]; /* of the slots whose number modulo it is; rank 9 */
     struct name_slot *slots;                   /* NAME_CACHE_SLOTS; NULL: nothing is kept */
     struct object_cache *objects;              /* its recalls and quiet time count here too */
+    struct whole_directories whole;
 };
 
 /* Without memory, or unless is_used, it stays empty. */
@@ -48,7 +50,8 @@ bool name_cache_answer(struct name_cache *cache, struct volume_request *request,
 void name_cache_learn(struct name_cache *cache, const struct volume_request *request,
                       uint64_t sent_ns);
 
-/* The volume takes it back; after object_cache_recall. */
-void name_cache_recall(struct name_cache *cache, const struct gfid *parent, struct slice name);
+/* The volume takes back an object and a name; after object_cache_recall. */
+void name_cache_recall(struct name_cache *cache, const struct gfid *object,
+                       const struct gfid *parent, struct slice name);
 
 #endif

@@ -46,7 +46,7 @@ static void recall_run(void *context)
     struct replicated_volume *volume = recall->volume;
     struct slice name = slice_text(recall->arguments.name);
     object_cache_recall(&volume->cache, &recall->arguments.object);
-    name_cache_recall(&volume->names, &recall->arguments.parent, name);
+    name_cache_recall(&volume->names, &recall->arguments.object, &recall->arguments.parent, name);
     if (volume->recall) {
         volume->recall(volume->recall_context, &recall->arguments.object, &recall->arguments.parent,
                        name);

@@ -193,6 +193,10 @@
 #define OBJECT_CACHE_SLOTS 16384
 /* Names it keeps likewise; 128 bytes each. */
 #define NAME_CACHE_SLOTS 32768
+/* Directories that it made and knows all names of, and names of one; 8 bytes each, twice as many
+ * places as names at most. */
+#define WHOLE_DIRECTORIES 256
+#define WHOLE_DIRECTORY_HASHES 8192
 /* Largest file whose bytes it keeps with them, and bytes in sum: what programs write and read again
  * at once. */
 #define OBJECT_CACHE_FILE_MAX (64 * 1024)

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <CUnit/Basic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "backend/base/clock.h"
 #include "gateway/name_cache.h"
@@ -142,7 +143,7 @@ static void a_late_look_up_brings_nothing_back(void)
     CU_ASSERT_TRUE(finds("f", &file));
     late = begin(VOLUME_LOOKUP, "g");
     object_cache_recall(&objects, &GFID_NONE);
-    name_cache_recall(&names, &directory, slice_text("g"));
+    name_cache_recall(&names, &GFID_NONE, &directory, slice_text("g"));
     answer(&late, -ENOENT, NULL, 2000);
     CU_ASSERT_TRUE(asks("g"));
     stop();
@@ -153,7 +154,7 @@ static void what_is_recalled_is_asked_for(void)
     start();
     CU_ASSERT_TRUE(finds("first", &other));
     object_cache_recall(&objects, &GFID_NONE);
-    name_cache_recall(&names, &directory, slice_text("first"));
+    name_cache_recall(&names, &GFID_NONE, &directory, slice_text("first"));
     CU_ASSERT_TRUE(asks("first"));
     struct volume_request request = begin(VOLUME_LOOKUP, "first");
     answer(&request, 0, &other, 2000);
@@ -171,6 +172,136 @@ static void an_unknown_outcome_is_asked_for(void)
     object_cache_unknown(&objects, &request, 0);
     name_cache_learn(&names, &request, 0);
     CU_ASSERT_TRUE(asks("first"));
+    stop();
+}
+
+/* ---- directories that this client made ------------------------------------------------------- */
+
+static const struct gfid fresh = {{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 12}};
+
+static struct volume_request begin_in_fresh(enum volume_op op, const char *name)
+{
+    struct volume_request request = {.op = op,
+                                     .object = fresh,
+                                     .object2 = fresh,
+                                     .name = slice_text(name),
+                                     .name2 = slice_text("new"),
+                                     .cred = kernel};
+    object_cache_begin(&objects, &request);
+    name_cache_begin(&names, &request);
+    return request;
+}
+
+/* An answer after which the directory's ctime is after, and before which it was before. */
+static void answer_in_fresh(struct volume_request *request, int64_t before, int64_t after,
+                            int status)
+{
+    request->reply = (struct reply){
+        .status = status,
+        .object = {.type = OBJECT_FILE,
+                   .gfid = file,
+                   .change = (uint64_t)after,
+                   .ctime = {.seconds = after},
+                   .btime = {.seconds = after}},
+        .parent = {.type = OBJECT_DIRECTORY,
+                   .gfid = fresh,
+                   .change = (uint64_t)after,
+                   .ctime = {.seconds = after}},
+        .parent_before = {.present = true, .ctime = {.seconds = before}},
+        .grant_ms = 2000,
+        .parent_grant_ms = 2000,
+    };
+    object_cache_learn(&objects, request, 0);
+    name_cache_learn(&names, request, 0);
+}
+
+static void make_fresh(void)
+{
+    start();
+    struct volume_request request = begin(VOLUME_MKDIR, "fresh");
+    request.reply = (struct reply){
+        .object = {.type = OBJECT_DIRECTORY,
+                   .gfid = fresh,
+                   .change = 5,
+                   .mode = 0700,
+                   .ctime = {.seconds = 5},
+                   .btime = {.seconds = 5}},
+        .parent = {.type = OBJECT_DIRECTORY, .gfid = directory, .change = 5, .mode = 0750},
+        .grant_ms = 2000,
+        .parent_grant_ms = 2000,
+    };
+    object_cache_learn(&objects, &request, 0);
+    name_cache_learn(&names, &request, 0);
+}
+
+static bool lacks(const char *name)
+{
+    struct volume_request request = begin_in_fresh(VOLUME_LOOKUP, name);
+    bool is_answered = name_cache_answer(&names, &request, NS_PER_MS);
+    return is_answered && request.reply.status == -ENOENT && request.reply.grant_ms == 0;
+}
+
+static void a_new_directory_lacks_what_was_not_made_in_it(void)
+{
+    make_fresh();
+    CU_ASSERT_TRUE(lacks("a"));
+    struct volume_request request = begin_in_fresh(VOLUME_CREATE, "a");
+    answer_in_fresh(&request, 5, 6, 0);
+    CU_ASSERT_FALSE(lacks("a"));
+    CU_ASSERT_TRUE(lacks("b"));
+    request = begin_in_fresh(VOLUME_RENAME, "a");
+    answer_in_fresh(&request, 6, 7, 0);
+    CU_ASSERT_FALSE(lacks("new"));
+    CU_ASSERT_TRUE(lacks("b"));
+    request = begin_in_fresh(VOLUME_REMOVE, "b");
+    answer_in_fresh(&request, 7, 7, -ENOENT); /* a refusal says nothing new */
+    CU_ASSERT_TRUE(whole_directories_lack(&names.whole, &fresh, slice_text("c"), NS_PER_MS));
+    stop();
+}
+
+static void what_others_may_have_changed_is_asked_for(void)
+{
+    make_fresh();
+    struct volume_request request = begin_in_fresh(VOLUME_CREATE, "a");
+    answer_in_fresh(&request, 8, 9, 0); /* it was changed at 8, by somebody else */
+    CU_ASSERT_FALSE(lacks("b"));
+    stop();
+
+    make_fresh();
+    object_cache_recall(&objects, &fresh);
+    name_cache_recall(&names, &fresh, &GFID_NONE, slice_of(NULL, 0));
+    CU_ASSERT_FALSE(lacks("b"));
+    stop();
+
+    make_fresh();
+    request = begin_in_fresh(VOLUME_CREATE, "a");
+    answer_in_fresh(&request, 5, 5, -EINTR);
+    CU_ASSERT_FALSE(lacks("a"));
+    stop();
+
+    make_fresh();
+    request = begin_in_fresh(VOLUME_CREATE, "a");
+    answer_in_fresh(&request, 5, 5, -EEXIST); /* so there is more than is known */
+    CU_ASSERT_FALSE(lacks("b"));
+    stop();
+}
+
+static void a_directory_with_many_names_is_asked_for(void)
+{
+    make_fresh();
+    int64_t time = 5;
+    bool kept = true;
+    for (int i = 0; i < WHOLE_DIRECTORY_HASHES && kept; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "n%d", i);
+        struct volume_request request = begin_in_fresh(VOLUME_CREATE, name);
+        answer_in_fresh(&request, time, time + 1, 0);
+        time++;
+        CU_ASSERT_FALSE(lacks(name));
+        kept = lacks("other");
+        CU_ASSERT_TRUE(kept || i > WHOLE_DIRECTORY_HASHES / 2);
+    }
+    CU_ASSERT_FALSE(kept);
     stop();
 }
 
@@ -192,6 +323,10 @@ int main(void)
         {"a late look-up brings nothing back", a_late_look_up_brings_nothing_back},
         {"what is recalled is asked for", what_is_recalled_is_asked_for},
         {"an unknown outcome is asked for", an_unknown_outcome_is_asked_for},
+        {"a new directory lacks what was not made in it",
+         a_new_directory_lacks_what_was_not_made_in_it},
+        {"what others may have changed is asked for", what_others_may_have_changed_is_asked_for},
+        {"a directory with many names is asked for", a_directory_with_many_names_is_asked_for},
         {"who may not search is not answered", who_may_not_search_is_not_answered},
         CU_TEST_INFO_NULL,
     };
