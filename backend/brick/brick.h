@@ -139,7 +139,7 @@ void brick_copied_nothing(struct brick_request *request);
 
 struct orphan_watch;
 /* Fails: -ENOMEM. */
-int orphan_watch_new(struct brick *brick, struct orphan_watch **out_watch);
+int orphan_watch_new(struct brick *brick, unsigned keep_ms, struct orphan_watch **out_watch);
 /* After the driver has stopped. */
 void orphan_watch_free(struct orphan_watch *watch);
 /* About once a second, on the primary: what is kept for clients that are gone goes. */

@@ -1,7 +1,7 @@
 /*
  * Orphans whose client is gone: files that were unlinked while a client had them open, and that it
  * did not live to let go. The primary lets go of them once the client has had no connection for
- * ORPHAN_KEEP_MS; when a primary starts, the time begins anew.
+ * ORPHAN_KEEP_MS; when a brick becomes primary, the time begins anew.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -24,10 +24,12 @@ struct missing {
 /* Only one tick is under way at a time, so that nothing of it needs a lock. */
 struct orphan_watch {
     struct brick *brick;
+    uint64_t keep_ns;
     struct missing *missing;
     struct gfid last; /* where the pass stands */
     uint64_t pass;
     atomic_bool ticking;
+    atomic_bool was_away;   /* not primary: what is noted may have changed meanwhile */
     atomic_uint forgetting; /* submitted and not completed */
 };
 
@@ -37,13 +39,14 @@ struct forgetting {
     struct replica_ticket ticket;
 };
 
-int orphan_watch_new(struct brick *brick, struct orphan_watch **out_watch)
+int orphan_watch_new(struct brick *brick, unsigned keep_ms, struct orphan_watch **out_watch)
 {
     struct orphan_watch *watch = calloc(1, sizeof *watch);
     if (!watch) {
         return -ENOMEM;
     }
     watch->brick = brick;
+    watch->keep_ns = keep_ms * NS_PER_MS;
     *out_watch = watch;
     return 0;
 }
@@ -98,7 +101,7 @@ static bool is_gone(struct orphan_watch *watch, uint64_t client, uint64_t now_ns
         HASH_ADD(hh, watch->missing, client, sizeof missing->client, missing);
     }
     missing->pass = watch->pass;
-    return now_ns - missing->since_ns >= ORPHAN_KEEP_MS * NS_PER_MS;
+    return now_ns - missing->since_ns >= watch->keep_ns;
 }
 
 static void forgotten(struct replica_ticket *ticket, int status, const struct operation *operation)
@@ -132,6 +135,9 @@ static void tick_run(void *context)
     struct orphan_watch *watch = context;
     struct brick *brick = watch->brick;
     uint64_t now_ns = clock_monotonic_ns(brick->driver->clock);
+    if (atomic_exchange(&watch->was_away, false)) {
+        forget_missing(watch, true);
+    }
     for (int i = 0; i < ORPHANS_PER_TICK; i++) {
         struct gfid object;
         uint64_t client;
@@ -151,8 +157,11 @@ static void tick_run(void *context)
 
 void orphan_watch_tick(struct orphan_watch *watch)
 {
-    if (atomic_load(&watch->brick->driver->role) != ROLE_PRIMARY ||
-        atomic_load(&watch->forgetting) > 0 || atomic_exchange(&watch->ticking, true)) {
+    if (atomic_load(&watch->brick->driver->role) != ROLE_PRIMARY) {
+        atomic_store(&watch->was_away, true);
+        return;
+    }
+    if (atomic_load(&watch->forgetting) > 0 || atomic_exchange(&watch->ticking, true)) {
         return;
     }
     rpc_offload(watch->brick->loop, tick_run, watch);

@@ -301,7 +301,7 @@ static int daemon_parts(struct daemon *daemon, const char *directory)
         rc = brick->grants ? 0 : -ENOMEM;
     }
     if (rc == 0) {
-        rc = orphan_watch_new(brick, &daemon->orphans);
+        rc = orphan_watch_new(brick, ORPHAN_KEEP_MS, &daemon->orphans);
     }
     if (rc == 0) {
         brick->driver->hold = hold;
