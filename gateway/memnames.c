@@ -15,6 +15,7 @@ static uint32_t type_made(const struct volume_request *request)
 {
     switch ((int)request->op) {
     case VOLUME_CREATE:
+    case VOLUME_TMPFILE:
         return OBJECT_FILE;
     case VOLUME_MKDIR:
         return OBJECT_DIRECTORY;
@@ -89,8 +90,11 @@ static int make_new(struct memory_volume *memory, struct volume_request *request
         return -ENOMEM;
     }
     int status = fill_node(memory, node, directory, request);
-    if (status == 0) {
+    if (status == 0 && request->op != VOLUME_TMPFILE) {
         status = memory_entry_add(memory, directory, request->name, node);
+    } else {
+        node->attr.nlink = 0;
+        node->is_linkable = true;
     }
     if (status) {
         memory_node_free(memory, node);
@@ -121,6 +125,17 @@ int memory_make(struct memory_volume *memory, struct volume_request *request)
     return status;
 }
 
+int memory_tmpfile(struct memory_volume *memory, struct volume_request *request)
+{
+    struct memory_node *directory;
+    int status = memory_find(memory, &request->object, true, &directory);
+    if (status == 0) {
+        status = permission_check(&directory->attr, &request->cred,
+                                  PERMISSION_WRITE | PERMISSION_EXECUTE);
+    }
+    return status ? status : make_new(memory, request, directory);
+}
+
 int memory_link(struct memory_volume *memory, struct volume_request *request)
 {
     struct memory_node *node;
@@ -139,9 +154,13 @@ int memory_link(struct memory_volume *memory, struct volume_request *request)
     if (status == 0 && memory_entry_find(memory, directory, request->name)) {
         status = -EEXIST;
     }
+    if (status == 0 && node->attr.nlink == 0 && !node->is_linkable) {
+        status = -ENOENT; /* what has lost its last name gets none any more */
+    }
     status = status ? status : memory_entry_add(memory, directory, request->name, node);
     if (status == 0) {
         node->attr.nlink++;
+        node->is_linkable = false;
         memory_touch(memory, node, false);
     }
     request->reply.object = node->attr;

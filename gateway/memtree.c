@@ -66,6 +66,7 @@ void memory_node_free(struct memory_volume *memory, struct memory_node *node)
         at = &(*at)->next_hashed;
     }
     *at = node->next_hashed;
+    memory_xattrs_free(node);
     free(node->data);
     free(node);
 }

@@ -28,7 +28,7 @@ static int memory_getattr(struct memory_volume *memory, struct volume_request *r
     return status;
 }
 
-static int resize(struct memory_node *node, uint64_t size)
+int memory_resize(struct memory_node *node, uint64_t size)
 {
     if (node->attr.type != OBJECT_FILE) {
         return node->attr.type == OBJECT_DIRECTORY ? -EISDIR : -EINVAL;
@@ -59,7 +59,7 @@ int memory_change_apply(struct memory_volume *memory, struct memory_node *node,
     struct attr *attr = &node->attr;
     uint32_t mask = change->mask;
     if (mask & ATTR_SIZE) {
-        int status = resize(node, change->size);
+        int status = memory_resize(node, change->size);
         if (status) {
             return status;
         }
@@ -142,8 +142,7 @@ static int memory_lookup(struct memory_volume *memory, struct volume_request *re
     return 0;
 }
 
-/* A copy of the bytes for reply.data: they may change as soon as the lock is given up. */
-static int answer_data(struct volume_request *request, const uint8_t *bytes, size_t size)
+int memory_answer_data(struct volume_request *request, const uint8_t *bytes, size_t size)
 {
     request->kept = malloc(size ? size : 1);
     if (!request->kept) {
@@ -167,12 +166,12 @@ static int memory_readlink(struct memory_volume *memory, struct volume_request *
     if (node->attr.type != OBJECT_SYMLINK) {
         return -EINVAL;
     }
-    return answer_data(request, node->data, node->attr.size);
+    return memory_answer_data(request, node->data, node->attr.size);
 }
 
 /* ---- io -------------------------------------------------------------------------------------- */
 
-static int find_file(struct memory_volume *memory, struct volume_request *request, unsigned wanted,
+int memory_find_file(struct memory_volume *memory, struct volume_request *request, unsigned wanted,
                      struct memory_node **out_node)
 {
     struct memory_node *node;
@@ -191,7 +190,7 @@ static int find_file(struct memory_volume *memory, struct volume_request *reques
 static int memory_read(struct memory_volume *memory, struct volume_request *request)
 {
     struct memory_node *node;
-    int status = find_file(memory, request, PERMISSION_READ, &node);
+    int status = memory_find_file(memory, request, PERMISSION_READ, &node);
     if (status) {
         return status;
     }
@@ -200,13 +199,24 @@ static int memory_read(struct memory_volume *memory, struct volume_request *requ
     request->reply.count = (uint32_t)size;
     request->reply.eof = size == left;
     request->reply.verifier = memory->verifier;
-    return answer_data(request, size ? node->data + request->offset : NULL, size);
+    return memory_answer_data(request, size ? node->data + request->offset : NULL, size);
+}
+
+void memory_wrote(struct memory_volume *memory, struct memory_node *node,
+                  const struct volume_request *request)
+{
+    const struct cred *cred = &request->cred;
+    bool kills = cred->flags & CRED_CHECKED ? cred->flags & CRED_KILLS_PRIVILEGE : cred->uid != 0;
+    memory_touch(memory, node, true);
+    if (kills) {
+        node->attr.mode &= (uint32_t)~06000;
+    }
 }
 
 static int memory_write(struct memory_volume *memory, struct volume_request *request)
 {
     struct memory_node *node;
-    int status = find_file(memory, request, PERMISSION_WRITE, &node);
+    int status = memory_find_file(memory, request, PERMISSION_WRITE, &node);
     if (status) {
         return status;
     }
@@ -215,14 +225,11 @@ static int memory_write(struct memory_volume *memory, struct volume_request *req
     uint64_t offset = request->append ? node->attr.size : request->offset;
     size_t size = request->data.size;
     if (size && offset + size > node->attr.size) {
-        status = resize(node, offset + size);
+        status = memory_resize(node, offset + size);
     }
     if (status == 0 && size) {
         memcpy(node->data + offset, request->data.data, size);
-        memory_touch(memory, node, true);
-        if (request->cred.uid != 0) {
-            node->attr.mode &= (uint32_t)~06000;
-        }
+        memory_wrote(memory, node, request);
     }
     reply->object = node->attr;
     reply->count = (uint32_t)size;
@@ -294,12 +301,6 @@ static int memory_statfs(struct memory_volume *memory, struct volume_request *re
 
 /* ---- the volume ------------------------------------------------------------------------------ */
 
-static int memory_refuse(struct memory_volume *memory, struct volume_request *request)
-{
-    (void)memory, (void)request;
-    return -EOPNOTSUPP;
-}
-
 static int (*const memory_ops[VOLUME_OP_COUNT])(struct memory_volume *, struct volume_request *) = {
     [VOLUME_GETATTR] = memory_getattr,   [VOLUME_SETATTR] = memory_setattr,
     [VOLUME_ACCESS] = memory_access,     [VOLUME_LOOKUP] = memory_lookup,
@@ -310,11 +311,11 @@ static int (*const memory_ops[VOLUME_OP_COUNT])(struct memory_volume *, struct v
     [VOLUME_LINK] = memory_link,         [VOLUME_REMOVE] = memory_remove,
     [VOLUME_RMDIR] = memory_remove,      [VOLUME_RENAME] = memory_rename,
     [VOLUME_READDIR] = memory_readdir,   [VOLUME_STATFS] = memory_statfs,
-    [VOLUME_TMPFILE] = memory_refuse,    [VOLUME_FORGET] = memory_forget,
-    [VOLUME_GETXATTR] = memory_refuse,   [VOLUME_LISTXATTR] = memory_refuse,
-    [VOLUME_SETXATTR] = memory_refuse,   [VOLUME_REMOVEXATTR] = memory_refuse,
-    [VOLUME_ALLOCATE] = memory_refuse,   [VOLUME_SEEK] = memory_refuse,
-    [VOLUME_COPY] = memory_refuse,
+    [VOLUME_TMPFILE] = memory_tmpfile,   [VOLUME_FORGET] = memory_forget,
+    [VOLUME_GETXATTR] = memory_getxattr, [VOLUME_LISTXATTR] = memory_listxattr,
+    [VOLUME_SETXATTR] = memory_setxattr, [VOLUME_REMOVEXATTR] = memory_setxattr,
+    [VOLUME_ALLOCATE] = memory_allocate, [VOLUME_SEEK] = memory_seek,
+    [VOLUME_COPY] = memory_copy,
 };
 
 static void memory_submit(struct volume *volume, struct volume_request *request)
