@@ -19,6 +19,12 @@ struct entry {
     uint64_t until_ns; /* monotonic; in the past: free */
 };
 
+/* A grant that must be noted although its set is full. */
+struct extra {
+    struct entry entry;
+    struct extra *next;
+};
+
 struct holder {
     uint64_t client;
     struct rpc_connection *connection;
@@ -49,6 +55,7 @@ struct grants {
     pthread_mutex_t mutex; /* rank 3: below the replica's */
     struct holder *holders;
     struct recall *recalls;
+    struct extra *extras;
     struct entry table[GRANT_SETS][GRANT_WAYS];
 };
 
@@ -78,13 +85,20 @@ void grants_free(struct grants *grants)
         return;
     }
     struct holder *holder, *next_holder;
-    LL_FOREACH_SAFE (grants->holders, holder, next_holder) {
+    LL_FOREACH_SAFE(grants->holders, holder, next_holder)
+    {
         rpc_connection_put(holder->connection);
         free(holder);
     }
     struct recall *recall, *next;
-    DL_FOREACH_SAFE (grants->recalls, recall, next) {
+    DL_FOREACH_SAFE(grants->recalls, recall, next)
+    {
         recall_put(recall);
+    }
+    struct extra *extra, *next_extra;
+    LL_FOREACH_SAFE(grants->extras, extra, next_extra)
+    {
+        free(extra);
     }
     pthread_mutex_destroy(&grants->mutex);
     free(grants);
@@ -107,7 +121,8 @@ void grants_client_lost(struct grants *grants, struct rpc_connection *connection
     struct holder *holder, *next, *found = NULL;
     {
         AUTO_LOCK(&grants->mutex);
-        LL_FOREACH_SAFE (grants->holders, holder, next) {
+        LL_FOREACH_SAFE(grants->holders, holder, next)
+        {
             if (holder->connection == connection) {
                 LL_DELETE(grants->holders, holder);
                 found = holder;
@@ -121,13 +136,13 @@ void grants_client_lost(struct grants *grants, struct rpc_connection *connection
     }
 }
 
-bool grants_give(struct grants *grants, uint64_t client, uint64_t key)
+/* False: there is no room. With the mutex held. */
+static bool give(struct grants *grants, uint64_t client, uint64_t key)
 {
     uint64_t now = clock_monotonic_ns(grants->clock);
     uint64_t until = now + GRANT_MS_MAX * NS_PER_MS;
     struct entry *set = grants->table[key % GRANT_SETS];
     struct entry *room = NULL;
-    AUTO_LOCK(&grants->mutex);
     for (int i = 0; i < GRANT_WAYS; i++) {
         if (set[i].key == key && set[i].client == client) {
             set[i].until_ns = until;
@@ -144,41 +159,65 @@ bool grants_give(struct grants *grants, uint64_t client, uint64_t key)
     return true;
 }
 
+bool grants_give(struct grants *grants, uint64_t client, uint64_t key)
+{
+    AUTO_LOCK(&grants->mutex);
+    return give(grants, client, key);
+}
+
 /* A change, and the client that it came from. */
 struct change {
     const struct operation *operation;
     uint64_t client;
 };
 
-/* Take key back from everybody but client: one recall a holder, carrying what the kernel there is
- * to drop. With the mutex held. */
-static bool recall_key(struct grants *grants, const struct change *change, uint64_t key,
-                       const struct gfid *object, const struct gfid *parent, struct slice name)
+/* What a change takes back: a key, and what of the kernel's it stands for. */
+struct taken {
+    uint64_t key;
+    const struct gfid *object, *parent;
+    struct slice name;
+};
+
+/* One recall, if somebody else than the change's client holds the key by entry. With the mutex
+ * held. */
+static bool recall_entry(struct grants *grants, const struct change *change,
+                         const struct taken *taken, struct entry *entry)
 {
-    uint64_t now = clock_monotonic_ns(grants->clock);
-    struct entry *set = grants->table[key % GRANT_SETS];
+    if (entry->key != taken->key || entry->client == change->client ||
+        entry->until_ns < clock_monotonic_ns(grants->clock)) {
+        return false;
+    }
+    struct recall *recall = calloc(1, sizeof *recall);
+    INVARIANT(recall != NULL);
+    recall->grants = grants;
+    recall->index = change->operation->index;
+    recall->client = entry->client;
+    recall->until_ns = entry->until_ns;
+    recall->refs = 1;
+    recall->listed = true;
+    recall->object = *taken->object;
+    recall->parent = *taken->parent;
+    if (taken->name.size > 0) {
+        memcpy(recall->name, taken->name.data, taken->name.size);
+    }
+    DL_APPEND(grants->recalls, recall);
+    /* Later operations on the key need not ask again: they are committed after this one. */
+    entry->until_ns = 0;
+    return true;
+}
+
+static bool recall_key(struct grants *grants, const struct change *change,
+                       const struct taken *taken)
+{
+    struct entry *set = grants->table[taken->key % GRANT_SETS];
     bool waits = false;
     for (int i = 0; i < GRANT_WAYS; i++) {
-        if (set[i].key != key || set[i].client == change->client || set[i].until_ns < now) {
-            continue;
-        }
-        struct recall *recall = calloc(1, sizeof *recall);
-        INVARIANT(recall != NULL);
-        recall->grants = grants;
-        recall->index = change->operation->index;
-        recall->client = set[i].client;
-        recall->until_ns = set[i].until_ns;
-        recall->refs = 1;
-        recall->listed = true;
-        recall->object = *object;
-        recall->parent = *parent;
-        if (name.size > 0) {
-            memcpy(recall->name, name.data, name.size);
-        }
-        DL_APPEND(grants->recalls, recall);
-        /* Later operations on the key need not ask again: they are committed after this one. */
-        set[i].until_ns = 0;
-        waits = true;
+        waits = recall_entry(grants, change, taken, &set[i]) || waits;
+    }
+    struct extra *extra;
+    LL_FOREACH(grants->extras, extra)
+    {
+        waits = recall_entry(grants, change, taken, &extra->entry) || waits;
     }
     return waits;
 }
@@ -186,16 +225,56 @@ static bool recall_key(struct grants *grants, const struct change *change, uint6
 static bool recall_object(struct grants *grants, const struct change *change,
                           const struct attr *object)
 {
-    return object->type != OBJECT_NONE &&
-           recall_key(grants, change, replica_key_object(&object->gfid), &object->gfid,
-                      &GFID_NONE, slice_of(NULL, 0));
+    const struct taken taken = {
+        .key = replica_key_object(&object->gfid), .object = &object->gfid, .parent = &GFID_NONE};
+    return object->type != OBJECT_NONE && recall_key(grants, change, &taken);
 }
 
 static bool recall_name(struct grants *grants, const struct change *change,
                         const struct gfid *parent, struct slice name)
 {
-    return name.size > 0 && name.size <= NAME_SIZE_MAX &&
-           recall_key(grants, change, replica_key_name(parent, name), &GFID_NONE, parent, name);
+    const struct taken taken = {.key = replica_key_name(parent, name),
+                                .object = &GFID_NONE,
+                                .parent = parent,
+                                .name = name};
+    return name.size > 0 && name.size <= NAME_SIZE_MAX && recall_key(grants, change, &taken);
+}
+
+/*
+ * A kernel that renames moves what it knows of the object to the new name, and believes it for as
+ * long as it was granted under the old one: so the new name is granted with the change. Who has no
+ * connection for recalls caches nothing. With the mutex held.
+ */
+static void keep_moved(struct grants *grants, const struct change *change,
+                       const struct gfid *parent, struct slice name)
+{
+    struct holder *holder;
+    uint64_t key = replica_key_name(parent, name);
+    LL_SEARCH_SCALAR(grants->holders, holder, client, change->client);
+    if (!holder || name.size == 0 || give(grants, change->client, key)) {
+        return;
+    }
+    struct extra *extra = calloc(1, sizeof *extra);
+    INVARIANT(extra != NULL);
+    extra->entry = (struct entry){
+        .key = key,
+        .client = change->client,
+        .until_ns = clock_monotonic_ns(grants->clock) + GRANT_MS_MAX * NS_PER_MS,
+    };
+    LL_PREPEND(grants->extras, extra);
+}
+
+/* Those that have ended. With the mutex held. */
+static void extras_drop(struct grants *grants, uint64_t now)
+{
+    struct extra *extra, *next;
+    LL_FOREACH_SAFE(grants->extras, extra, next)
+    {
+        if (extra->entry.until_ns < now) {
+            LL_DELETE(grants->extras, extra);
+            free(extra);
+        }
+    }
 }
 
 bool grants_recall(struct grants *grants, const struct operation *operation, uint64_t client)
@@ -209,7 +288,14 @@ bool grants_recall(struct grants *grants, const struct operation *operation, uin
     waits = recall_object(grants, &change, &operation->parent2) || waits;
     waits = recall_object(grants, &change, &operation->replaced) || waits;
     waits = recall_name(grants, &change, &operation->parent.gfid, operation->name) || waits;
-    return recall_name(grants, &change, &parent2->gfid, operation->name2) || waits;
+    waits = recall_name(grants, &change, &parent2->gfid, operation->name2) || waits;
+    if (operation->kind == OPERATION_RENAME) {
+        keep_moved(grants, &change, &parent2->gfid, operation->name2);
+        if (operation->rename_flags & RENAME_EXCHANGE) {
+            keep_moved(grants, &change, &operation->parent.gfid, operation->name);
+        }
+    }
+    return waits;
 }
 
 /* Off the list; true if nobody else holds back the same operation. With the mutex held. */
@@ -218,7 +304,8 @@ static bool recall_end(struct grants *grants, struct recall *recall)
     DL_DELETE(grants->recalls, recall);
     recall->listed = false;
     struct recall *other;
-    DL_FOREACH (grants->recalls, other) {
+    DL_FOREACH(grants->recalls, other)
+    {
         if (other->index == recall->index) {
             return false;
         }
@@ -246,16 +333,16 @@ static void recall_answered(struct rpc_reply *reply, void *context)
 
 static void call_recall(struct recall *recall, struct rpc_connection *connection, uint64_t now)
 {
-    recall_args args = {.view = 0, .object = recall->object, .parent = recall->parent,
-                        .name = recall->name};
+    recall_args args = {
+        .view = 0, .object = recall->object, .parent = recall->parent, .name = recall->name};
     struct rpc_call_request request = {
         .program = TRIVET_RECALL,
         .version = TRIVET_RECALL_V1,
         .procedure = RECALL,
         .encode = (xdrproc_t)xdr_recall_args,
         .arguments = &args,
-        .timeout_ms = recall->until_ns > now ? (unsigned)((recall->until_ns - now) / NS_PER_MS + 1)
-                                             : 1,
+        .timeout_ms =
+            recall->until_ns > now ? (unsigned)((recall->until_ns - now) / NS_PER_MS + 1) : 1,
         .callback = recall_answered,
         .context = recall,
     };
@@ -302,7 +389,9 @@ void grants_tick(struct grants *grants)
         bool last = false;
         uint64_t index = 0;
         pthread_mutex_lock(&grants->mutex);
-        DL_FOREACH (grants->recalls, recall) {
+        extras_drop(grants, now);
+        DL_FOREACH(grants->recalls, recall)
+        {
             if (recall->until_ns < now) {
                 ended = recall;
                 break;
