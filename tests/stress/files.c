@@ -155,8 +155,9 @@ static void files_look(unsigned member, unsigned subject, struct random *random,
         file_expect_size(file, true);
     }
     uint32_t from = file->changed_at < 100 ? 0 : file->changed_at - 100;
+    uint32_t most = FILE_SIZE_MAX - from, count = file->changed_count + 200;
     file_read(file, all ? (struct range){0, FILE_SIZE_MAX}
-                        : (struct range){from, file->changed_count + 200});
+                        : (struct range){from, count < most ? count : most});
     file_expect_size(file, file->is_linked);
     if (random_chance(random, 10)) {
         struct bounds everywhere = {0, file->size, true};

@@ -128,10 +128,24 @@ int side_rmdir(struct side *side, const char *path)
                         : result(unlinkat(side->directory, path, AT_REMOVEDIR));
 }
 
+/*
+ * A kernel that finds, in a rename, a directory which another client has moved and which it knows
+ * by its old name cannot move its own entry then (__d_unalias() in fs/dcache.c): ESTALE, on any
+ * file system that others change, too. mv(1) looks names up before, and so does this then.
+ */
 int side_rename(struct side *side, const char *from, const char *to, unsigned flags)
 {
-    return side->is_nfs ? nfs_side_rename(side, from, to)
-                        : result(renameat2(side->directory, from, side->directory, to, flags));
+    if (side->is_nfs) {
+        return nfs_side_rename(side, from, to);
+    }
+    int status = result(renameat2(side->directory, from, side->directory, to, flags));
+    if (status == -ESTALE) {
+        struct stat found;
+        (void)side_stat(side, from, &found);
+        (void)side_stat(side, to, &found);
+        status = result(renameat2(side->directory, from, side->directory, to, flags));
+    }
+    return status;
 }
 
 /* ---- open files -------------------------------------------------------------------------- */
