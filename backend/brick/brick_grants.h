@@ -45,10 +45,10 @@ void grants_client_lost(struct grants *grants, struct rpc_connection *connection
 bool grants_give(struct grants *grants, uint64_t client, uint64_t key);
 
 /*
- * Take back what others than client, from whom operation came, hold of what it touches. True if somebody must
- * be waited for: released(operation->index) follows. Called with the replica's mutex held, after
- * the cells are marked; it does not send yet: grants_send does, without locks. Keys are those of
- * replica_key_object and replica_key_name.
+ * Take back what others than client, from whom operation came, hold of what it touches; note that
+ * client keeps what it moves. True if somebody must be waited for: released(operation->index)
+ * follows. Called with the replica's mutex held, after the cells are marked; it does not send yet:
+ * grants_send does, without locks. Keys are those of replica_key_object and replica_key_name.
  */
 bool grants_recall(struct grants *grants, const struct operation *operation, uint64_t client);
 void grants_send(struct grants *grants);
