@@ -49,8 +49,6 @@
 /* Most calls that one connection has sent and waits for: what a peer accepts and as much again as
  * a slow one lets queue up in small calls; bounds the table of xids. */
 #define CALLS_PENDING_MAX 65536
-/* The same for a brick that refuses because its set has not settled, which takes a moment. */
-#define RESEND_MS_MAX 160
 /* How long a connection may take to come up: three lost SYNs. */
 #define CONNECT_MS_MAX 10000
 /* How long a peer may leave what it was sent unacknowledged, and how long it may be silent while
