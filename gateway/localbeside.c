@@ -238,10 +238,15 @@ int local_keep(struct local_volume *local, const struct gfid *gfid, int fd)
 
 int local_forget(struct local_volume *local, struct volume_request *request)
 {
+    return local_let_go(local, &request->object);
+}
+
+int local_let_go(struct local_volume *local, const struct gfid *gfid)
+{
     AUTO_LOCK(&local->kept_lock);
     for (struct local_kept **place = &local->kept; *place; place = &(*place)->next) {
         struct local_kept *kept = *place;
-        if (gfid_equal(&kept->gfid, &request->object)) {
+        if (gfid_equal(&kept->gfid, gfid)) {
             *place = kept->next;
             (void)close(kept->fd); /* it was only held */
             free(kept);

@@ -237,7 +237,7 @@ int local_link(struct local_volume *local, struct volume_request *request)
         status = linkat(fd, "", directory, name.text, AT_EMPTY_PATH) ? -errno : 0;
     }
     if (status == 0 && reply->object.nlink == 0) {
-        (void)local_forget(local, request); /* it has a name now */
+        (void)local_let_go(local, &request->object); /* it has a name now */
     }
     int status_after = local_attr(&local->tree, fd, &request->object, &reply->object);
     status = status ? status : status_after;
@@ -282,7 +282,7 @@ int local_remove(struct local_volume *local, struct volume_request *request)
 /* Whether the caller may take both names, and replace what stands at the second. */
 static int check_rename(struct local_volume *local, int from, int to, const struct local_name *name,
                         const struct local_name *name2, struct volume_request *request,
-                        int *out_replaced)
+                        int *out_replaced, bool *out_kept)
 {
     AUTO_CLOSE int moved = -1;
     AUTO_CLOSE int replaced = -1;
@@ -310,6 +310,7 @@ static int check_rename(struct local_volume *local, int from, int to, const stru
     if (status == 0 && request->keep_open && request->flags == 0 && attr.nlink == 1 &&
         attr.type != OBJECT_DIRECTORY) {
         status = local_keep(local, &attr.gfid, replaced);
+        *out_kept = status == 0;
     }
     if (status == 0) {
         reply->replaced = attr;
@@ -335,9 +336,13 @@ int local_rename(struct local_volume *local, struct volume_request *request)
     struct local_name name = local_name_of(request->name);
     struct local_name name2 = local_name_of(request->name2);
     AUTO_CLOSE int replaced = -1;
-    status = check_rename(local, from, to, &name, &name2, request, &replaced);
+    bool is_kept = false;
+    status = check_rename(local, from, to, &name, &name2, request, &replaced, &is_kept);
     if (status == 0) {
         status = renameat2(from, name.text, to, name2.text, request->flags) ? -errno : 0;
+    }
+    if (status && is_kept) {
+        (void)local_let_go(local, &reply->replaced.gfid); /* it still has its name */
     }
     if (replaced >= 0) {
         struct gfid gfid = reply->replaced.gfid;

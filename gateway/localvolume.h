@@ -72,6 +72,8 @@ void local_drop_privilege(int fd, const struct volume_request *request);
 
 /* Hold an open file until FORGET. Fails: -ENOMEM, -EMFILE. */
 int local_keep(struct local_volume *local, const struct gfid *gfid, int fd);
+/* The opposite. Fails: -ESTALE. */
+int local_let_go(struct local_volume *local, const struct gfid *gfid);
 int local_forget(struct local_volume *local, struct volume_request *request);
 void local_forget_all(struct local_volume *local);
 

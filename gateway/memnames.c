@@ -242,7 +242,9 @@ static int check_rename(struct memory_volume *memory, const struct volume_reques
         return status;
     }
     bool is_directory = entry->node->attr.type == OBJECT_DIRECTORY;
-    if (is_directory && is_below(memory, to, entry->node)) {
+    bool exchanges = replaced && request->flags & RENAME_EXCHANGE;
+    if ((is_directory && is_below(memory, to, entry->node)) ||
+        (exchanges && is_below(memory, entry->directory, replaced->node))) {
         return -EINVAL;
     }
     if (!replaced) {
