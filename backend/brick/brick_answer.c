@@ -301,7 +301,7 @@ static void watch_operation(struct brick_request *request, const struct operatio
         return;
     }
     if (request->mutation.kind == MUTATION_MAKE && operation->kind != OPERATION_MAKE) {
-        return; /* it was found: the answer shows its name, too, which the operation did not touch */
+        return; /* it was found: its name is in the answer, too, and not in the operation */
     }
     request->object_key = replica_key_object(&operation->object.gfid);
     request->object_cell = operation->index;
