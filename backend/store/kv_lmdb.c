@@ -7,6 +7,11 @@
  * it does not survive the machine in order, which is why the log exists. The map is not writable
  * (no MDB_WRITEMAP): a full disk is then an error of a write and not a SIGBUS.
  *
+ * A page that is not in memory is read alone (MDB_NORDAHEAD): the kernel's 128 KiB around each
+ * would push out others that are needed, once the index is larger than memory, and for random
+ * places in a large one they are useless anyhow. A listing of what is not in memory costs little
+ * more by it.
+ *
  * Each table keeps one cursor for the life of the transaction: neighbouring keys, as made one after
  * the other, are found in the cursor's page without a descent from the root.
  *
@@ -207,8 +212,8 @@ int kv_lmdb_open(const char *path, struct kv **out_kv)
     }
     (void)mdb_env_set_maxdbs(lmdb->env, KV_TABLES); /* fails only after the environment is open */
     (void)mdb_env_set_mapsize(lmdb->env, MAP_SIZE);
-    result = from_mdb(
-        mdb_env_open(lmdb->env, path, MDB_NOSYNC | MDB_NOLOCK | MDB_NOTLS | MDB_NOMEMINIT, 0600));
+    const unsigned int flags = MDB_NOSYNC | MDB_NOLOCK | MDB_NOTLS | MDB_NOMEMINIT | MDB_NORDAHEAD;
+    result = from_mdb(mdb_env_open(lmdb->env, path, flags, 0600));
     if (!result) {
         result = begin(lmdb);
     }
