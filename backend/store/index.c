@@ -69,7 +69,7 @@ static void object_encode(const struct object_record *record, uint8_t bytes[OBJE
     bytes_put_u64(&at, attr->used);
     bytes_put_u64(&at, attr->change);
     bytes_put_u64(&at, record->entries);
-    bytes_put_u64(&at, record->verifier);
+    bytes_put_u64(&at, attr->type == OBJECT_DIRECTORY ? record->place : record->verifier);
     bytes_put(&at, attr->parent.bytes, GFID_SIZE);
     put_time(&at, &attr->atime);
     put_time(&at, &attr->mtime);
@@ -101,7 +101,9 @@ static int object_decode(struct slice value, const struct gfid *gfid,
     attr->used = bytes_get_u64(&at);
     attr->change = bytes_get_u64(&at);
     out_record->entries = bytes_get_u64(&at);
-    out_record->verifier = bytes_get_u64(&at);
+    uint64_t number = bytes_get_u64(&at); /* no directory is created exclusively */
+    out_record->place = attr->type == OBJECT_DIRECTORY ? number : 0;
+    out_record->verifier = attr->type == OBJECT_DIRECTORY ? 0 : number;
     attr->gfid = *gfid;
     bytes_get(&at, attr->parent.bytes, GFID_SIZE);
     get_time(&at, &attr->atime);
@@ -251,6 +253,16 @@ int index_name_cookie(struct index *index, const struct gfid *parent, struct sli
     }
     *out_cookie = cookie;
     return 0;
+}
+
+int index_name_at(struct index *index, const struct gfid *parent, uint64_t cookie,
+                  struct name_record *out_name)
+{
+    if (cookie < COOKIE_FIRST) {
+        return -ENOENT;
+    }
+    int result = index_name_next(index, parent, cookie - 1, false, out_name);
+    return !result && out_name->cookie != cookie ? -ENOENT : result;
 }
 
 int index_name_put(struct index *index, const struct gfid *parent, const struct name_record *name)

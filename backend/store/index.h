@@ -43,6 +43,7 @@ struct object_record {
     struct attr attr;
     uint64_t entries;  /* of a directory */
     uint64_t verifier; /* of an exclusive create */
+    uint64_t place;    /* of a directory: its cookie in attr.parent; 0: not known */
     bool exclusive;
     bool unflushed; /* decided times have not reached the tree */
 };
@@ -84,6 +85,9 @@ int index_name_find(struct index *index, const struct gfid *parent, struct slice
 /* The cookie for a name that is not there yet. Fails: -ENOSPC (too many equal hashes). */
 int index_name_cookie(struct index *index, const struct gfid *parent, struct slice name,
                       uint64_t *out_cookie);
+/* What has exactly this cookie. Fails: -ENOENT. */
+int index_name_at(struct index *index, const struct gfid *parent, uint64_t cookie,
+                  struct name_record *out_name);
 int index_name_put(struct index *index, const struct gfid *parent, const struct name_record *name);
 int index_name_remove(struct index *index, const struct gfid *parent, uint64_t cookie);
 /* The first entry behind cookie; with go_on, behind the last one found (no other call between but

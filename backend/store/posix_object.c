@@ -16,6 +16,9 @@
 #include "backend/base/scope.h"
 #include "backend/store/posix.h"
 
+/* Directories above that are opened by name on the way to one; deeper, the first is by handle. */
+#define LEVELS_BY_NAME 16
+
 struct name_text name_text(struct slice name)
 {
     PRE(name.size <= NAME_SIZE_MAX);
@@ -117,15 +120,81 @@ static int load_handle(struct posix_store *posix, const struct gfid *gfid,
     return index_handle_get(posix->base.index, gfid, out_handle);
 }
 
-int posix_open_object(struct posix_store *posix, const struct gfid *gfid,
-                      struct open_object **out_object)
+/* Where a directory is, as sequenced: the tree may not have come there yet. */
+static int load_place(struct posix_store *posix, const struct gfid *gfid, struct gfid *out_parent,
+                      struct name_text *out_name)
+{
+    struct index *index = posix->base.index;
+    struct object_record record;
+    struct name_record name;
+    AUTO_LOCK(&index->mutex);
+    int result = index_object_get(index, gfid, &record);
+    if (!result) {
+        result = index_name_at(index, &record.attr.parent, record.place, &name);
+    }
+    if (!result && !gfid_equal(&name.gfid, gfid)) {
+        result = -ENOENT;
+    }
+    if (!result) {
+        *out_parent = record.attr.parent;
+        *out_name = name_text(name.name);
+    }
+    return result;
+}
+
+static bool has_handle(int fd, const struct handle_record *handle)
+{
+    struct handle_record found;
+    return posix_handle_of(fd, handle->type, &found) == 0 &&
+           found.handle_type == handle->handle_type && found.size == handle->size &&
+           memcmp(found.bytes, handle->bytes, found.size) == 0;
+}
+
+static int open_object(struct posix_store *posix, const struct gfid *gfid, uint32_t levels,
+                       struct open_object **out_object);
+
+/*
+ * Opening a directory by handle, the kernel looks for its name, in the order of its parent's
+ * entries, unless it has it in memory: that takes the longer the more there are. The index knows
+ * the name, and the handle tells whether it is still, or already, the right one.
+ */
+static int open_named(struct posix_store *posix, const struct gfid *gfid,
+                      const struct handle_record *handle, uint32_t levels, int *out_fd)
+{
+    struct open_object *parent;
+    struct gfid parent_gfid;
+    struct name_text name;
+    AUTO_CLOSE int fd = -1;
+    int result = load_place(posix, gfid, &parent_gfid, &name);
+    if (!result) {
+        result = open_object(posix, &parent_gfid, levels, &parent);
+    }
+    if (result) {
+        return result;
+    }
+    result = posix_open_name(parent->fd, name.text, handle->type, &fd);
+    fd_cache_put(posix->objects, parent);
+    if (result || !has_handle(fd, handle)) {
+        return result ? result : -ENOENT;
+    }
+    *out_fd = TAKE_FD(fd);
+    return 0;
+}
+
+/* levels: how many directories above may be opened by name too. */
+static int open_object(struct posix_store *posix, const struct gfid *gfid, uint32_t levels,
+                       struct open_object **out_object)
 {
     struct open_object *object = fd_cache_get(posix->objects, gfid);
     if (!object) {
         struct handle_record handle;
         int fd;
         int result = load_handle(posix, gfid, &handle);
-        if (!result) {
+        if (result) {
+            return result;
+        }
+        bool by_name = handle.type == OBJECT_DIRECTORY && levels > 0;
+        if (!by_name || open_named(posix, gfid, &handle, levels - 1, &fd)) {
             result = posix_open_handle(posix, &handle, &fd);
         }
         if (result) {
@@ -138,6 +207,12 @@ int posix_open_object(struct posix_store *posix, const struct gfid *gfid,
     }
     *out_object = object;
     return 0;
+}
+
+int posix_open_object(struct posix_store *posix, const struct gfid *gfid,
+                      struct open_object **out_object)
+{
+    return open_object(posix, gfid, LEVELS_BY_NAME, out_object);
 }
 
 int node_chmod(int fd, uint32_t type, uint32_t mode)

@@ -9,22 +9,41 @@
 #include "backend/base/errors.h"
 #include "backend/store/index.h"
 
-/* Give an object that is there its new attributes; a directory, entries more or fewer too. */
-static int update(struct index *index, const struct attr *attr, int entries)
+/* What an operation changes in an object that is there. */
+struct change {
+    const struct attr *attr;
+    int entries;    /* of a directory: more or fewer */
+    uint64_t place; /* where its name is now; 0: where it was */
+};
+
+static int change(struct index *index, const struct change *change)
 {
+    const struct attr *attr = change->attr;
     struct object_record record;
     int result = index_object_get(index, &attr->gfid, &record);
     if (result) {
         return result == -ESTALE ? -E_CORRUPT : result;
     }
     record.attr = *attr;
-    record.entries += (uint64_t)entries;
+    record.entries += (uint64_t)change->entries;
+    record.place = change->place ? change->place : record.place;
     if (!record.unflushed) {
         record.unflushed = true;
         result = index->kv->ops->put(index->kv, KV_UNFLUSHED, slice_of(attr->gfid.bytes, GFID_SIZE),
                                      slice_of(NULL, 0));
     }
     return result ? result : index_object_put(index, &record);
+}
+
+static int update(struct index *index, const struct attr *attr, int entries)
+{
+    return change(index, &(struct change){.attr = attr, .entries = entries});
+}
+
+/* The object has another name. */
+static int move(struct index *index, const struct attr *attr, uint64_t cookie)
+{
+    return change(index, &(struct change){.attr = attr, .place = cookie});
 }
 
 static int enter(struct index *index, const struct attr *parent, uint64_t cookie, struct slice name,
@@ -85,6 +104,7 @@ static int sequence_make(struct index *index, const struct operation *operation)
     const struct object_record record = {
         .attr = operation->object,
         .verifier = operation->create_verifier,
+        .place = operation->cookie,
         .exclusive = operation->create_exclusive,
         .unflushed = true,
     };
@@ -143,7 +163,7 @@ static int sequence_rename(struct index *index, const struct operation *operatio
         result = enter(index, target, operation->cookie2, operation->name2, &operation->object);
     }
     if (!result) {
-        result = update(index, &operation->object, 0);
+        result = move(index, &operation->object, operation->cookie2);
     }
     if (!result && crosses) {
         result = update(index, &operation->parent2, replaces ? 0 : 1);
@@ -162,10 +182,10 @@ static int sequence_exchange(struct index *index, const struct operation *operat
         result = enter(index, target, operation->cookie2, operation->name2, &operation->object);
     }
     if (!result) {
-        result = update(index, &operation->object, 0);
+        result = move(index, &operation->object, operation->cookie2);
     }
     if (!result) {
-        result = update(index, &operation->replaced, 0);
+        result = move(index, &operation->replaced, operation->cookie);
     }
     if (!result && crosses) {
         result = update(index, &operation->parent2, 0);
