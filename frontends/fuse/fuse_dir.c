@@ -28,6 +28,7 @@ struct entries {
     bool is_kept; /* taken from the handle, so older than the kernel's request */
     uint64_t granted_until_ns;
     uint64_t recalls; /* the frontend's, when it was read */
+    uint64_t changes; /* likewise, of all names */
 };
 
 /* Behind fuse_file_info.fh. lock guards kept. */
@@ -170,7 +171,10 @@ static bool listing_add_entry(struct listing *listing, const struct entries *ent
     }
     if (is_referred && from->type == OBJECT_DIRECTORY) {
         /* Whoever lists directories to remove them has the one above open. */
-        name_seen(frontend, listing->call->ino, from->name, entry.ino);
+        uint64_t changes = name_changes(frontend, listing->call->ino, from->name);
+        if (atomic_load(&frontend->names_changed) == entries->changes) {
+            name_seen(frontend, listing->call->ino, from->name, entry.ino, changes);
+        }
     }
     memcpy(name, from->name.data, from->name.size);
     name[from->name.size] = '\0';
@@ -256,7 +260,8 @@ static void readdir_answer(struct call *call)
                               .has_attr = call->request.with_attr,
                               .ends = reply->eof,
                               .granted_until_ns = call_granted_until(call),
-                              .recalls = call->recalls};
+                              .recalls = call->recalls,
+                              .changes = call->changes};
     if (call->offset < COOKIE_DOTDOT) {
         listing_add_dots(&listing, &reply->object.parent);
     }
@@ -304,6 +309,7 @@ static void readdir_begin(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off
         plus && (call->frontend->options->attribute_timeout_ms > 0 ||
                  atomic_load_explicit(&call->frontend->is_granting, memory_order_relaxed));
     call->request.count = FUSE_DIRECTORY_BUFFER;
+    call->changes = atomic_load(&call->frontend->names_changed);
     if (!readdir_from_kept(call)) {
         call_submit(call);
     }

@@ -37,6 +37,7 @@ int frontend_new(const struct mount_options *options, struct frontend **out_fron
     pthread_mutex_init(&frontend->lock, NULL);
     pthread_mutex_init(&frontend->verifier_lock, NULL);
     pthread_mutex_init(&frontend->removal_lock, NULL);
+    pthread_mutex_init(&frontend->seen_lock, NULL);
     pthread_rwlock_init(&frontend->grant_lock, NULL);
     pthread_mutex_init(&frontend->watch_lock, NULL);
     pthread_cond_init(&frontend->watch_stop, NULL);
@@ -63,6 +64,7 @@ void frontend_free(struct frontend *frontend)
     pthread_mutex_destroy(&frontend->lock);
     pthread_mutex_destroy(&frontend->verifier_lock);
     pthread_mutex_destroy(&frontend->removal_lock);
+    pthread_mutex_destroy(&frontend->seen_lock);
     pthread_rwlock_destroy(&frontend->grant_lock);
     pthread_mutex_destroy(&frontend->watch_lock);
     pthread_cond_destroy(&frontend->watch_stop);
@@ -335,7 +337,7 @@ void frontend_recall(void *context, const struct gfid *object, const struct gfid
         (void)fuse_lowlevel_notify_inval_inode(frontend->session, gfid_ino(object), 0, 0);
     }
     if (!gfid_is_none(parent) && name.size > 0) {
-        name_seen(frontend, gfid_ino(parent), name, 0);
+        name_changed(frontend, gfid_ino(parent), name, 0, 0);
         (void)fuse_lowlevel_notify_inval_entry(frontend->session, gfid_ino(parent),
                                                (const char *)name.data, name.size);
     }

@@ -28,6 +28,7 @@ struct call {
     void (*answer)(struct call *call);
     uint64_t started_ns;
     uint64_t recalls; /* the frontend's, when it began */
+    uint64_t changes; /* of the name that it looks up or makes; in readdir of all names; likewise */
 
     /* What the answer needs besides the request. */
     fuse_ino_t ino;
@@ -58,12 +59,14 @@ struct call {
 };
 
 /*
- * Which object a name was last seen to be: a table without lock that forgets by collision. Each
- * slot holds ino and key ^ ino, so that halves of two writers do not pass for a whole.
+ * Which object a name was last seen to be: a table that forgets by collision. An answer that was
+ * under way while the name changed is late, and must not bring back what it was before: changes,
+ * which rises with each change of a name of the slot, tells.
  */
 struct seen_name {
-    _Atomic uint64_t ino;
-    _Atomic uint64_t check;
+    uint64_t key;
+    uint64_t ino; /* 0: not known */
+    uint64_t changes;
 };
 
 /* Receive buffers of the session's size; see fuse_loop.c. */
@@ -96,7 +99,9 @@ struct frontend {
     uint64_t verifier;
     uint32_t epoch; /* from 1 */
 
-    struct seen_name seen[FUSE_NAMES_SEEN];
+    struct seen_name seen[FUSE_NAMES_SEEN]; /* fuse_name.c */
+    pthread_mutex_t seen_lock;              /* a leaf */
+    _Atomic uint64_t names_changed;         /* in all slots */
     /* Removals under way of what was not open, and opens that wait for them: fuse_remove.c. */
     pthread_mutex_t removal_lock; /* before lock */
     struct call *removals;
@@ -213,9 +218,14 @@ int frontend_entry(struct frontend *frontend, const struct attr *attr, uint64_t 
 /* An answer function: reply with reply.object as a new entry. */
 void call_answer_entry(struct call *call);
 
-/* Remember what a name is (0: no more what was remembered), and recall it; 0: not known. Spares
- * removals the question whether what they remove is open. */
-void name_seen(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino);
+/* Remember what a name is, unless it has changed since changes was asked for, and recall it; 0: not
+ * known. Spares removals the question whether what they remove is open. */
+uint64_t name_changes(struct frontend *frontend, fuse_ino_t parent, struct slice name);
+void name_seen(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino,
+               uint64_t changes);
+/* The name has changed: to ino, likewise, or to what is not known (0). */
+void name_changed(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino,
+                  uint64_t changes);
 fuse_ino_t name_recall(struct frontend *frontend, fuse_ino_t parent, struct slice name);
 
 /* ---- receive buffers: fuse_loop.c --------------------------------------------------------- */

@@ -17,16 +17,34 @@ static struct attr_change change_mode(mode_t mode)
     return (struct attr_change){.mask = ATTR_MODE, .mode = mode & 07777};
 }
 
+/* Copy the name that the call makes. As call_name. */
+static int call_makes(struct call *call, fuse_ino_t parent, const char *name)
+{
+    int status = call_name(call, name);
+    if (status == 0) {
+        call->changes = name_changes(call->frontend, parent, call->request.name);
+    }
+    return status;
+}
+
 static void call_mode(struct call *call, mode_t mode)
 {
     call->request.change = change_mode(mode);
     call->request.umask = fuse_req_ctx(call->req)->umask & 0777;
 }
 
+/* Note what the name is that the call makes, in its answer. */
+static void call_made(struct call *call, fuse_ino_t parent)
+{
+    const struct reply *reply = &call->request.reply;
+    fuse_ino_t ino = reply->status == 0 ? gfid_ino(&reply->object.gfid) : 0;
+    name_changed(call->frontend, parent, call->request.name, ino, call->changes);
+}
+
 static void create_answer(struct call *call)
 {
     struct frontend *frontend = call->frontend;
-    name_seen(frontend, call->ino, call->request.name, 0);
+    call_made(call, call->ino);
     const struct reply *reply = &call->request.reply;
     struct fuse_entry_param entry;
     int status = reply->status;
@@ -56,7 +74,7 @@ void fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
     bool is_tmpfile = kernel_extra()->is_tmpfile;
     struct call *call =
         call_new(req, is_tmpfile ? VOLUME_TMPFILE : VOLUME_CREATE, parent, create_answer);
-    if (!call || (!is_tmpfile && call_name(call, name) != 0)) {
+    if (!call || (!is_tmpfile && call_makes(call, parent, name) != 0)) {
         return;
     }
     call->file = *info;
@@ -75,7 +93,7 @@ void fuse_op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t 
 /* The name is another's now. */
 static void make_answer(struct call *call)
 {
-    name_seen(call->frontend, call->ino, call->request.name, 0);
+    call_made(call, call->ino);
     call_answer_entry(call);
 }
 
@@ -83,7 +101,7 @@ void fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 {
     bool is_file = S_ISREG(mode) || (mode & S_IFMT) == 0;
     struct call *call = call_new(req, is_file ? VOLUME_CREATE : VOLUME_MKNOD, parent, make_answer);
-    if (!call || call_name(call, name) != 0) {
+    if (!call || call_makes(call, parent, name) != 0) {
         return;
     }
     call_mode(call, mode);
@@ -100,7 +118,7 @@ void fuse_op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 void fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
     struct call *call = call_new(req, VOLUME_MKDIR, parent, make_answer);
-    if (call && call_name(call, name) == 0) {
+    if (call && call_makes(call, parent, name) == 0) {
         call_mode(call, mode);
         call_submit(call);
     }
@@ -109,7 +127,7 @@ void fuse_op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t m
 void fuse_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
     struct call *call = call_new(req, VOLUME_SYMLINK, parent, make_answer);
-    if (!call || call_name(call, name) != 0) {
+    if (!call || call_makes(call, parent, name) != 0) {
         return;
     }
     size_t size = strlen(target);
@@ -125,7 +143,7 @@ void fuse_op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, cons
 
 static void link_answer(struct call *call)
 {
-    name_seen(call->frontend, gfid_ino(&call->request.object2), call->request.name, 0);
+    call_made(call, gfid_ino(&call->request.object2));
     if (call->request.reply.status == 0) {
         /* What was made without a name has one now. */
         (void)inode_table_set_orphan(call->frontend->inodes, call->ino, false);
@@ -136,7 +154,7 @@ static void link_answer(struct call *call)
 void fuse_op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
     struct call *call = call_new(req, VOLUME_LINK, ino, link_answer);
-    if (call && call_object2(call, parent) == 0 && call_name(call, name) == 0) {
+    if (call && call_object2(call, parent) == 0 && call_makes(call, parent, name) == 0) {
         call_submit(call);
     }
 }

@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <xxhash.h>
+#include "backend/base/scope.h"
 #include "frontends/fuse/fuse_frontend.h"
 
 static uint64_t name_key(fuse_ino_t parent, struct slice name)
@@ -12,21 +13,48 @@ static uint64_t name_key(fuse_ino_t parent, struct slice name)
     return XXH3_64bits_withSeed(name.data, name.size, parent);
 }
 
-void name_seen(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino)
+static struct seen_name *name_slot(struct frontend *frontend, uint64_t key)
+{
+    return &frontend->seen[key % FUSE_NAMES_SEEN];
+}
+
+uint64_t name_changes(struct frontend *frontend, fuse_ino_t parent, struct slice name)
 {
     uint64_t key = name_key(parent, name);
-    struct seen_name *slot = &frontend->seen[key % FUSE_NAMES_SEEN];
-    atomic_store_explicit(&slot->ino, ino, memory_order_relaxed);
-    atomic_store_explicit(&slot->check, key ^ ino, memory_order_relaxed);
+    AUTO_LOCK(&frontend->seen_lock);
+    return name_slot(frontend, key)->changes;
+}
+
+void name_seen(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino,
+               uint64_t changes)
+{
+    uint64_t key = name_key(parent, name);
+    AUTO_LOCK(&frontend->seen_lock);
+    struct seen_name *slot = name_slot(frontend, key);
+    if (slot->changes == changes) {
+        slot->key = key;
+        slot->ino = ino;
+    }
+}
+
+void name_changed(struct frontend *frontend, fuse_ino_t parent, struct slice name, fuse_ino_t ino,
+                  uint64_t changes)
+{
+    uint64_t key = name_key(parent, name);
+    AUTO_LOCK(&frontend->seen_lock);
+    struct seen_name *slot = name_slot(frontend, key);
+    slot->key = key;
+    slot->ino = slot->changes == changes ? ino : 0;
+    slot->changes++;
+    atomic_fetch_add(&frontend->names_changed, 1);
 }
 
 fuse_ino_t name_recall(struct frontend *frontend, fuse_ino_t parent, struct slice name)
 {
     uint64_t key = name_key(parent, name);
-    const struct seen_name *slot = &frontend->seen[key % FUSE_NAMES_SEEN];
-    uint64_t ino = atomic_load_explicit(&slot->ino, memory_order_relaxed);
-    uint64_t check = atomic_load_explicit(&slot->check, memory_order_relaxed);
-    return (check ^ ino) == key ? ino : 0;
+    AUTO_LOCK(&frontend->seen_lock);
+    const struct seen_name *slot = name_slot(frontend, key);
+    return slot->key == key ? slot->ino : 0;
 }
 
 int frontend_entry(struct frontend *frontend, const struct attr *attr, uint64_t granted_until_ns,
@@ -86,7 +114,7 @@ static void lookup_answer(struct call *call)
     }
     if (call->request.reply.status == 0) {
         name_seen(frontend, call->ino, call->request.name,
-                  gfid_ino(&call->request.reply.object.gfid));
+                  gfid_ino(&call->request.reply.object.gfid), call->changes);
     }
     call_answer_entry(call);
 }
@@ -95,6 +123,7 @@ void fuse_op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
     struct call *call = call_new(req, VOLUME_LOOKUP, parent, lookup_answer);
     if (call && call_name(call, name) == 0) {
+        call->changes = name_changes(call->frontend, parent, call->request.name);
         call_submit(call);
     }
 }

@@ -217,7 +217,7 @@ static void removal_answered(struct call *call, const struct attr *attr)
 
 static void unlink_answer(struct call *call)
 {
-    name_seen(call->frontend, call->ino, call->request.name, 0);
+    name_changed(call->frontend, call->ino, call->request.name, 0, 0);
     removal_answered(call, &call->request.reply.object);
     call_done(call);
 }
@@ -246,13 +246,18 @@ void fuse_op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void rename_forget_names(struct call *call)
 {
-    name_seen(call->frontend, call->ino, call->request.name, 0);
-    name_seen(call->frontend, gfid_ino(&call->request.object2), call->request.name2, 0);
+    name_changed(call->frontend, call->ino, call->request.name, 0, 0);
+    name_changed(call->frontend, gfid_ino(&call->request.object2), call->request.name2, 0, 0);
 }
 
 static void rename_answer(struct call *call)
 {
-    rename_forget_names(call);
+    const struct reply *reply = &call->request.reply;
+    fuse_ino_t moved =
+        reply->status == 0 && reply->object.type != OBJECT_NONE ? gfid_ino(&reply->object.gfid) : 0;
+    name_changed(call->frontend, call->ino, call->request.name, 0, 0);
+    name_changed(call->frontend, gfid_ino(&call->request.object2), call->request.name2, moved,
+                 call->changes);
     removal_answered(call, &call->request.reply.replaced);
     call_done(call);
 }
@@ -273,6 +278,7 @@ void fuse_op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_in
         return;
     }
     call->request.flags = flags;
+    call->changes = name_changes(call->frontend, parent2, call->request.name2);
     if (flags == 0) {
         /* What is replaced is of the same kind as what replaces it; which, is not known here. */
         call->request.keep_open = may_be_open(call, parent2, call->request.name2, ANY_KIND);

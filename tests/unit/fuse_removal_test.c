@@ -139,6 +139,65 @@ static void test_what_is_not_open_is_not_kept(void)
     wire_forget(OTHER_NODE, 1);
 }
 
+/* A look-up that was answered before a rename, and comes after it, says nothing of what is there.
+ */
+static void test_a_late_look_up_does_not_mislead_a_removal(void)
+{
+    static const char names[] = "other\0file";
+    look_up("file", FILE_NODE);
+    look_up("other", OTHER_NODE);
+    open_node(OTHER_NODE);
+    uint64_t late_number = wire_lookup("file");
+    struct volume_request *late = wire_next(VOLUME_LOOKUP);
+    uint64_t number = send_rename(names, sizeof(names));
+    struct volume_request *request = wire_next(VOLUME_RENAME);
+    CU_ASSERT_FALSE(request->keep_open); /* it is not open */
+    request->reply.object = wire_file(OTHER_NODE);
+    request->reply.replaced = wire_file(FILE_NODE);
+    request->reply.replaced.nlink = 0;
+    volume_complete(request);
+    wire_receive(number);
+    wire_answer_file(late, FILE_NODE, 0);
+    wire_receive(late_number);
+    number = send_unlink("file");
+    request = wire_next(VOLUME_REMOVE);
+    CU_ASSERT_TRUE(request->keep_open);
+    answer_removed(request, OTHER_NODE);
+    wire_receive(number);
+    release_node(OTHER_NODE);
+    expect_forget(OTHER_NODE);
+    wire_forget(FILE_NODE, 2);
+    wire_forget(OTHER_NODE, 1);
+}
+
+/* What was made here, or moved, is known by its name without a look-up. */
+static void test_what_was_made_is_known(void)
+{
+    static const char names[] = "made\0moved";
+    struct fuse_mkdir_in in = {.mode = 0755};
+    look_up("other", OTHER_NODE);
+    open_node(OTHER_NODE);
+    uint64_t number =
+        wire_send_as(FUSE_MKDIR, FUSE_ROOT_ID, 0, &in, sizeof(in), "made", sizeof("made"));
+    struct volume_request *request = wire_next(VOLUME_MKDIR);
+    request->reply.object = wire_file(FILE_NODE); /* a file, for brevity */
+    volume_complete(request);
+    wire_receive(number);
+    number = send_rename(names, sizeof(names));
+    request = wire_next(VOLUME_RENAME);
+    request->reply.object = wire_file(FILE_NODE);
+    volume_complete(request);
+    wire_receive(number);
+    number = send_unlink("moved");
+    request = wire_next(VOLUME_REMOVE);
+    CU_ASSERT_FALSE(request->keep_open);
+    answer_removed(request, FILE_NODE);
+    wire_receive(number);
+    release_node(OTHER_NODE);
+    wire_forget(FILE_NODE, 1);
+    wire_forget(OTHER_NODE, 1);
+}
+
 /* The name was another's by then: what was kept in vain goes at once. */
 static void test_what_was_kept_and_is_not_open_is_let_go_of(void)
 {
@@ -296,6 +355,8 @@ int main(void)
     CU_ADD_TEST(suite, test_the_session_begins);
     CU_ADD_TEST(suite, test_what_is_open_is_kept_until_it_is_closed);
     CU_ADD_TEST(suite, test_what_is_not_open_is_not_kept);
+    CU_ADD_TEST(suite, test_a_late_look_up_does_not_mislead_a_removal);
+    CU_ADD_TEST(suite, test_what_was_made_is_known);
     CU_ADD_TEST(suite, test_what_was_kept_and_is_not_open_is_let_go_of);
     CU_ADD_TEST(suite, test_an_open_directory_is_kept_when_it_is_replaced);
     CU_ADD_TEST(suite, test_an_interrupted_removal_may_have_left_an_orphan);
