@@ -153,6 +153,12 @@ scale_one()
     find "$MNT/big" -newermt 2000-01-01 -printf . | head -c "${WALK:-1000000}" | wc -c
     printf 'find               %s s\n' "$(seconds_since "$start")"
     memory "after walk"
+    gateway_start >/dev/null
+    start=$EPOCHREALTIME
+    "$BIN/tests/bench/measure" "$NFS" list /big >/dev/null || fail "cannot list over NFS"
+    printf 'the same over NFS  %s s\n' "$(seconds_since "$start")"
+    memory "after NFS" | grep gateway
+    gateway_stop >/dev/null
     sleep "${HOLD:-0}"
     volume_unmount
     volume_stop >/dev/null
