@@ -16,6 +16,15 @@ all=(--require-all)
 
 MNT2=$WORK/mnt2
 mkdir "$MNT2" "$WORK/plain"
+# The second mount goes first, else its directory cannot.
+end_both()
+{
+    local status=$?
+    umount -l "$MNT2" 2>/dev/null
+    (exit "$status")
+    cluster_end
+}
+trap end_both EXIT
 is_mounted2()
 {
     grep -q " $MNT2 " /proc/self/mounts
