@@ -23,7 +23,11 @@ static void forget_complete(struct volume_request *request)
         /* The bricks let go of it when this client has been away for a while. */
         log_debug("an unlinked file is kept longer than it was open: %s", error_text(status));
     }
-    atomic_fetch_sub(&((struct frontend *)request->context)->forgetting, 1);
+    struct frontend *frontend = request->context;
+    if (status == 0) {
+        inode_table_set_gone(frontend->inodes, gfid_ino(&request->object));
+    }
+    atomic_fetch_sub(&frontend->forgetting, 1);
     free(request);
 }
 

@@ -30,7 +30,8 @@ struct entry {
     uint64_t change;
     uint32_t opened;
     uint32_t epoch;
-    bool is_orphan;
+    bool is_orphan;  /* to be let go of when nothing is open */
+    bool is_suspect; /* an orphan perhaps */
     bool is_gone;
 };
 
@@ -340,6 +341,7 @@ bool inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orp
         return entry != NULL;
     }
     entry->is_orphan = is_orphan;
+    entry->is_suspect = false;
     if (is_orphan) {
         atomic_fetch_add(&table->orphans, 1);
     } else {
@@ -353,7 +355,7 @@ bool inode_table_set_orphan(struct inode_table *table, uint64_t ino, bool is_orp
 static void suspect(struct inode_table *table, struct entry *entry)
 {
     if (!entry->is_orphan) {
-        entry->is_orphan = true;
+        entry->is_orphan = entry->is_suspect = true;
         atomic_fetch_add(&table->orphans, 1);
     }
 }
@@ -361,7 +363,12 @@ static void suspect(struct inode_table *table, struct entry *entry)
 void inode_table_suspect_orphan(struct inode_table *table, uint64_t ino)
 {
     if (ino != 0) {
-        (void)inode_table_set_orphan(table, ino, true); /* if the kernel still knows it */
+        struct shard *shard = table_shard(table, ino);
+        AUTO_LOCK(&shard->lock);
+        struct entry *entry = *shard_place(shard, ino);
+        if (entry) { /* the kernel still knows it */
+            suspect(table, entry);
+        }
         return;
     }
     for (size_t i = 0; i < SHARDS; i++) {
@@ -389,7 +396,9 @@ bool inode_table_take_orphan(struct inode_table *table, uint64_t ino, struct gfi
     if (!entry || !entry->is_orphan || entry->opened > 0) {
         return false;
     }
-    entry->is_orphan = false;
+    /* Whoever comes to open it now, by a name that the kernel had, comes too late. */
+    entry->is_gone = !entry->is_suspect;
+    entry->is_orphan = entry->is_suspect = false;
     atomic_fetch_sub(&table->orphans, 1);
     *out_gfid = entry->gfid;
     shard_sweep(shard, place);

@@ -12,7 +12,16 @@
 #include <time.h>
 #include "tests/lib/fuse_wire.h"
 
-enum { FILE_NODE = 50, OTHER_NODE = 51, DIRECTORY_NODE = 52 };
+/* Others in each test: an object that is gone never comes again. */
+static uint64_t file_node, other_node, directory_node;
+
+static void choose_nodes(void)
+{
+    static uint64_t last = 50;
+    file_node = ++last;
+    other_node = ++last;
+    directory_node = ++last;
+}
 
 /* ---- messages ----------------------------------------------------------------------------- */
 
@@ -110,33 +119,53 @@ static void test_the_session_begins(void)
 
 static void test_what_is_open_is_kept_until_it_is_closed(void)
 {
-    look_up("file", FILE_NODE);
-    open_node(FILE_NODE);
+    look_up("file", file_node);
+    open_node(file_node);
     uint64_t number = send_unlink("file");
     struct volume_request *request = wire_next(VOLUME_REMOVE);
     CU_ASSERT_TRUE(request->keep_open);
-    answer_removed(request, FILE_NODE);
+    answer_removed(request, file_node);
     wire_receive(number);
     CU_ASSERT_TRUE(wire_idle());
-    release_node(FILE_NODE);
-    expect_forget(FILE_NODE);
-    wire_forget(FILE_NODE, 1);
+    release_node(file_node);
+    expect_forget(file_node);
+    wire_forget(file_node, 1);
+}
+
+/* The kernel may have found the name before it was removed, and come to open it after all that. */
+static void test_what_was_let_go_of_is_not_opened(void)
+{
+    look_up("file", file_node);
+    open_node(file_node);
+    uint64_t number = send_unlink("file");
+    answer_removed(wire_next(VOLUME_REMOVE), file_node);
+    wire_receive(number);
+    open_node(file_node); /* still kept */
+    release_node(file_node);
+    release_node(file_node);
+    struct volume_request *request = wire_next(VOLUME_FORGET);
+    wire_receive(send_open(file_node, O_RDONLY));
+    CU_ASSERT_EQUAL(wire_answer.header.error, -ESTALE);
+    volume_complete(request);
+    wire_receive(send_open(file_node, O_RDONLY));
+    CU_ASSERT_EQUAL(wire_answer.header.error, -ESTALE);
+    wire_forget(file_node, 1);
 }
 
 static void test_what_is_not_open_is_not_kept(void)
 {
-    look_up("other", OTHER_NODE);
-    look_up("file", FILE_NODE);
-    open_node(OTHER_NODE);
+    look_up("other", other_node);
+    look_up("file", file_node);
+    open_node(other_node);
     uint64_t number = send_unlink("file");
     struct volume_request *request = wire_next(VOLUME_REMOVE);
     CU_ASSERT_FALSE(request->keep_open);
-    answer_removed(request, FILE_NODE);
+    answer_removed(request, file_node);
     wire_receive(number);
-    release_node(OTHER_NODE);
+    release_node(other_node);
     CU_ASSERT_TRUE(wire_idle());
-    wire_forget(FILE_NODE, 1);
-    wire_forget(OTHER_NODE, 1);
+    wire_forget(file_node, 1);
+    wire_forget(other_node, 1);
 }
 
 /* A look-up that was answered before a rename, and comes after it, says nothing of what is there.
@@ -144,30 +173,30 @@ static void test_what_is_not_open_is_not_kept(void)
 static void test_a_late_look_up_does_not_mislead_a_removal(void)
 {
     static const char names[] = "other\0file";
-    look_up("file", FILE_NODE);
-    look_up("other", OTHER_NODE);
-    open_node(OTHER_NODE);
+    look_up("file", file_node);
+    look_up("other", other_node);
+    open_node(other_node);
     uint64_t late_number = wire_lookup("file");
     struct volume_request *late = wire_next(VOLUME_LOOKUP);
     uint64_t number = send_rename(names, sizeof(names));
     struct volume_request *request = wire_next(VOLUME_RENAME);
     CU_ASSERT_FALSE(request->keep_open); /* it is not open */
-    request->reply.object = wire_file(OTHER_NODE);
-    request->reply.replaced = wire_file(FILE_NODE);
+    request->reply.object = wire_file(other_node);
+    request->reply.replaced = wire_file(file_node);
     request->reply.replaced.nlink = 0;
     volume_complete(request);
     wire_receive(number);
-    wire_answer_file(late, FILE_NODE, 0);
+    wire_answer_file(late, file_node, 0);
     wire_receive(late_number);
     number = send_unlink("file");
     request = wire_next(VOLUME_REMOVE);
     CU_ASSERT_TRUE(request->keep_open);
-    answer_removed(request, OTHER_NODE);
+    answer_removed(request, other_node);
     wire_receive(number);
-    release_node(OTHER_NODE);
-    expect_forget(OTHER_NODE);
-    wire_forget(FILE_NODE, 2);
-    wire_forget(OTHER_NODE, 1);
+    release_node(other_node);
+    expect_forget(other_node);
+    wire_forget(file_node, 2);
+    wire_forget(other_node, 1);
 }
 
 /* What was made here, or moved, is known by its name without a look-up. */
@@ -175,58 +204,58 @@ static void test_what_was_made_is_known(void)
 {
     static const char names[] = "made\0moved";
     struct fuse_mkdir_in in = {.mode = 0755};
-    look_up("other", OTHER_NODE);
-    open_node(OTHER_NODE);
+    look_up("other", other_node);
+    open_node(other_node);
     uint64_t number =
         wire_send_as(FUSE_MKDIR, FUSE_ROOT_ID, 0, &in, sizeof(in), "made", sizeof("made"));
     struct volume_request *request = wire_next(VOLUME_MKDIR);
-    request->reply.object = wire_file(FILE_NODE); /* a file, for brevity */
+    request->reply.object = wire_file(file_node); /* a file, for brevity */
     volume_complete(request);
     wire_receive(number);
     number = send_rename(names, sizeof(names));
     request = wire_next(VOLUME_RENAME);
-    request->reply.object = wire_file(FILE_NODE);
+    request->reply.object = wire_file(file_node);
     volume_complete(request);
     wire_receive(number);
     number = send_unlink("moved");
     request = wire_next(VOLUME_REMOVE);
     CU_ASSERT_FALSE(request->keep_open);
-    answer_removed(request, FILE_NODE);
+    answer_removed(request, file_node);
     wire_receive(number);
-    release_node(OTHER_NODE);
-    wire_forget(FILE_NODE, 1);
-    wire_forget(OTHER_NODE, 1);
+    release_node(other_node);
+    wire_forget(file_node, 1);
+    wire_forget(other_node, 1);
 }
 
 /* The name was another's by then: what was kept in vain goes at once. */
 static void test_what_was_kept_and_is_not_open_is_let_go_of(void)
 {
-    look_up("other", OTHER_NODE);
-    open_node(OTHER_NODE);
+    look_up("other", other_node);
+    open_node(other_node);
     uint64_t number = send_unlink("never-seen");
     struct volume_request *request = wire_next(VOLUME_REMOVE);
     CU_ASSERT_TRUE(request->keep_open);
     answer_removed(request, 12345); /* which the kernel does not know */
     expect_forget(12345);
     wire_receive(number);
-    release_node(OTHER_NODE);
-    wire_forget(OTHER_NODE, 1);
+    release_node(other_node);
+    wire_forget(other_node, 1);
 }
 
 static void test_an_open_directory_is_kept_when_it_is_replaced(void)
 {
     static const char names[] = "from\0to";
-    wire_know(DIRECTORY_NODE); /* not by the name that is replaced */
-    uint64_t handle = open_directory(DIRECTORY_NODE);
+    wire_know(directory_node); /* not by the name that is replaced */
+    uint64_t handle = open_directory(directory_node);
     uint64_t number = send_rename(names, sizeof(names));
     struct volume_request *request = wire_next(VOLUME_RENAME);
     CU_ASSERT_TRUE_FATAL(request->keep_open);
-    answer_removed(request, DIRECTORY_NODE);
+    answer_removed(request, directory_node);
     wire_receive(number);
     CU_ASSERT_TRUE(wire_idle());
-    release_directory(DIRECTORY_NODE, handle);
-    expect_forget(DIRECTORY_NODE);
-    wire_forget(DIRECTORY_NODE, 1);
+    release_directory(directory_node, handle);
+    expect_forget(directory_node);
+    wire_forget(directory_node, 1);
 }
 
 /* ---- removals whose outcome is not known -------------------------------------------------- */
@@ -243,52 +272,52 @@ static void removal_is_interrupted(const char *name)
 
 static void test_an_interrupted_removal_may_have_left_an_orphan(void)
 {
-    look_up("file", FILE_NODE);
-    look_up("other", OTHER_NODE);
-    open_node(FILE_NODE);
-    open_node(OTHER_NODE);
+    look_up("file", file_node);
+    look_up("other", other_node);
+    open_node(file_node);
+    open_node(other_node);
     removal_is_interrupted("file");
-    release_node(OTHER_NODE); /* that one it was not */
+    release_node(other_node); /* that one it was not */
     CU_ASSERT_TRUE(wire_idle());
-    release_node(FILE_NODE);
-    expect_forget(FILE_NODE);
+    release_node(file_node);
+    expect_forget(file_node);
     /* Of a name that is not known it may have been any. */
-    open_node(FILE_NODE);
-    open_node(OTHER_NODE);
+    open_node(file_node);
+    open_node(other_node);
     removal_is_interrupted("never-seen");
-    release_node(FILE_NODE);
-    expect_forget(FILE_NODE);
-    release_node(OTHER_NODE);
-    expect_forget(OTHER_NODE);
-    wire_forget(FILE_NODE, 1);
-    wire_forget(OTHER_NODE, 1);
+    release_node(file_node);
+    expect_forget(file_node);
+    release_node(other_node);
+    expect_forget(other_node);
+    wire_forget(file_node, 1);
+    wire_forget(other_node, 1);
 }
 
 /* ---- opens that wait for a removal -------------------------------------------------------- */
 
 static void test_an_open_waits_for_the_removal_of_the_same(void)
 {
-    look_up("file", FILE_NODE);
+    look_up("file", file_node);
     uint64_t unlink_number = send_unlink("file");
     struct volume_request *request = wire_next(VOLUME_REMOVE);
     CU_ASSERT_FALSE(request->keep_open);
-    uint64_t open_number = send_open(FILE_NODE, O_RDONLY);
+    uint64_t open_number = send_open(file_node, O_RDONLY);
     CU_ASSERT_FALSE(wire_has_message(50));
-    answer_removed(request, FILE_NODE);
+    answer_removed(request, file_node);
     wire_receive(open_number);
     CU_ASSERT_EQUAL(wire_answer.header.error, -ESTALE);
     wire_receive(unlink_number);
-    wire_forget(FILE_NODE, 1);
+    wire_forget(file_node, 1);
 }
 
 /* Whoever waits so can be killed, though the one that it waits for cannot. */
 static void test_an_open_that_waits_can_be_interrupted(void)
 {
-    look_up("file", FILE_NODE);
+    look_up("file", file_node);
     uint64_t unlink_number = send_unlink("file");
     struct volume_request *request = wire_next(VOLUME_REMOVE);
     set_answers(false);
-    uint64_t open_number = send_open(FILE_NODE, O_RDONLY);
+    uint64_t open_number = send_open(file_node, O_RDONLY);
     interrupt(open_number);
     CU_ASSERT_TRUE(wire_has_message(WIRE_WAIT_MS));
     if (wire_has_message(0)) {
@@ -296,13 +325,13 @@ static void test_an_open_that_waits_can_be_interrupted(void)
         CU_ASSERT_EQUAL(wire_answer.header.error, -EINTR);
     }
     set_answers(true);
-    CU_ASSERT_EQUAL(inode_table_opened(wire_frontend->inodes, FILE_NODE), 0);
+    CU_ASSERT_EQUAL(inode_table_opened(wire_frontend->inodes, file_node), 0);
     request->reply.status = -EACCES;
     volume_complete(request);
     wire_receive(unlink_number);
     CU_ASSERT_EQUAL(wire_answer.header.error, -EACCES);
     CU_ASSERT_FALSE(wire_has_message(20)); /* no second answer */
-    wire_forget(FILE_NODE, 1);
+    wire_forget(file_node, 1);
 }
 
 /* ---- the end ------------------------------------------------------------------------------ */
@@ -310,7 +339,7 @@ static void test_an_open_that_waits_can_be_interrupted(void)
 static void *answer_forget(void *context)
 {
     (void)context;
-    expect_forget(FILE_NODE);
+    expect_forget(file_node);
     return NULL;
 }
 
@@ -318,13 +347,13 @@ static void *answer_forget(void *context)
 static void test_the_end_lets_go_of_what_is_open(void)
 {
     pthread_t thread;
-    look_up("file", FILE_NODE);
-    look_up("other", OTHER_NODE);
-    open_node(FILE_NODE);
+    look_up("file", file_node);
+    look_up("other", other_node);
+    open_node(file_node);
     uint64_t number = send_unlink("file");
     struct volume_request *request = wire_next(VOLUME_REMOVE);
     CU_ASSERT_TRUE(request->keep_open);
-    answer_removed(request, FILE_NODE);
+    answer_removed(request, file_node);
     wire_receive(number);
     CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, answer_forget, NULL), 0);
     wire_end();
@@ -336,12 +365,12 @@ static void test_the_end_lets_go_of_what_is_open(void)
 static void test_the_end_answers_opens_that_wait(void)
 {
     CU_ASSERT_EQUAL_FATAL(wire_begin(), 0);
-    look_up("other", OTHER_NODE);
+    look_up("other", other_node);
     (void)send_unlink("other");
     while (wire_idle()) {
         nanosleep(&(struct timespec){.tv_nsec = 1000 * 1000}, NULL);
     }
-    (void)send_open(OTHER_NODE, O_RDONLY | O_TRUNC);
+    (void)send_open(other_node, O_RDONLY | O_TRUNC);
     CU_ASSERT_FALSE(wire_has_message(50));
     wire_end();
     CU_ASSERT_TRUE(wire_idle());
@@ -351,9 +380,11 @@ static void test_the_end_answers_opens_that_wait(void)
 int main(void)
 {
     CU_initialize_registry();
-    CU_pSuite suite = CU_add_suite("removals of what is open", NULL, NULL);
+    CU_pSuite suite = CU_add_suite_with_setup_and_teardown("removals of what is open", NULL, NULL,
+                                                           choose_nodes, NULL);
     CU_ADD_TEST(suite, test_the_session_begins);
     CU_ADD_TEST(suite, test_what_is_open_is_kept_until_it_is_closed);
+    CU_ADD_TEST(suite, test_what_was_let_go_of_is_not_opened);
     CU_ADD_TEST(suite, test_what_is_not_open_is_not_kept);
     CU_ADD_TEST(suite, test_a_late_look_up_does_not_mislead_a_removal);
     CU_ADD_TEST(suite, test_what_was_made_is_known);
