@@ -472,6 +472,7 @@ int replica_driver_new(struct rpc_loop *loop, struct store *store, struct clock 
     random_bytes(&driver->incarnation, sizeof driver->incarnation);
     driver->incarnation |= 1; /* 0 means: not running */
     pthread_mutex_init(&driver->mutex, NULL);
+    pthread_cond_init(&driver->joined_changed, NULL);
     struct store_position position;
     store_position(store, &position);
     uint64_t committed =
@@ -514,6 +515,7 @@ void replica_driver_stop(struct replica_driver *driver)
     pthread_mutex_unlock(&driver->mutex);
     /* What was sequenced is applied first, here or by the thread that does so just now. */
     replica_pump(driver, NULL);
+    replica_sync_drain(driver);
 }
 
 void replica_driver_free(struct replica_driver *driver)
@@ -524,6 +526,7 @@ void replica_driver_free(struct replica_driver *driver)
     pending_ring_release(&driver->ring);
     reply_memory_free(driver->memory);
     free(driver->depends);
+    pthread_cond_destroy(&driver->joined_changed);
     pthread_mutex_destroy(&driver->mutex);
     free(driver);
 }

@@ -79,6 +79,8 @@ struct replica_driver {
     uint64_t grace_end_ns; /* until then nothing new is committed: grants of the process before */
     struct peer peers[SET_MEMBERS_MAX];
     struct replica_sync_round *log_round, *log_next; /* durable name space operations */
+    unsigned joined;               /* syncs that a thread of the store's completes */
+    pthread_cond_t joined_changed; /* none is left */
 
     _Atomic uint64_t serving_view; /* number of the view it may answer in, or 0 */
     _Atomic uint64_t view_number;
@@ -151,12 +153,21 @@ int replica_admit(const struct replica_driver *driver, uint32_t set, uint64_t vi
 
 /* ---- durable ------------------------------------------------------------------------------- */
 
+/* A sync of this member's store. */
+struct replica_sync_here {
+    void (*complete)(struct replica_sync_here *here, int status); /* once, without locks */
+    struct replica_driver *driver;
+    struct gfid object;
+    struct store_sync store; /* the driver's */
+};
+
 struct replica_sync {
     void (*complete)(struct replica_sync *sync, int status); /* once, without locks */
     /* the driver's */
     struct replica_driver *driver;
     struct gfid object;
     uint64_t index;
+    struct replica_sync_here here;
     _Atomic int waiting;
     _Atomic int status;
     struct replica_sync *next;
@@ -199,6 +210,9 @@ struct stream *replica_stream_get(struct stream *stream);
 void replica_stream_put(struct stream *stream);
 struct rpc_connection *replica_stream_connection(struct stream *stream);
 void replica_stream_heartbeat(struct stream *stream, uint64_t commit_index);
+/* replica_sync.c: sync on whatever thread will do; when stopping: on no thread of the store's. */
+void replica_sync_here(struct replica_sync_here *here);
+void replica_sync_drain(struct replica_driver *driver);
 /* replica_serve.c */
 extern const struct rpc_procedure replica_procedures[];
 extern const uint32_t replica_procedure_count;

@@ -259,19 +259,14 @@ static void serve_heartbeat(struct rpc_call *call, void *context)
 
 /* A sync waits for the disk, and may wait for operations that are still being applied. */
 struct sync_work {
-    struct replica_driver *driver;
+    struct replica_sync_here here; /* first */
     struct rpc_call *call;
-    struct gfid object;
-    uint64_t index;
 };
 
-static void sync_work_run(void *context)
+static void sync_done(struct replica_sync_here *here, int status)
 {
-    AUTO_FREE struct sync_work *work = context;
-    replica_sync_reply reply = {
-        .status = store_sync(work->driver->store, &work->object),
-        .view = atomic_load(&work->driver->view_number),
-    };
+    AUTO_FREE struct sync_work *work = (struct sync_work *)here;
+    replica_sync_reply reply = {.status = status, .view = atomic_load(&here->driver->view_number)};
     rpc_call_reply(work->call, (xdrproc_t)xdr_replica_sync_reply, &reply, NULL);
 }
 
@@ -299,8 +294,8 @@ static void serve_sync(struct rpc_call *call, void *context)
         return;
     }
     *work = (struct sync_work){
-        .driver = driver, .call = call, .object = args.object, .index = args.index};
-    rpc_offload(driver->loop, sync_work_run, work);
+        .here = {.complete = sync_done, .driver = driver, .object = args.object}, .call = call};
+    replica_sync_here(&work->here);
 }
 
 const struct rpc_procedure replica_procedures[] = {

@@ -10,6 +10,7 @@
  */
 #include "backend/replica/replica_driver.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
@@ -52,19 +53,79 @@ static void sync_answered(struct rpc_reply *reply, void *context)
     part_done(sync, rc == -E_CONNECTION_LOST ? -E_NOT_SETTLED : rc);
 }
 
-static void sync_here(void *context)
+/* ---- this member's part -------------------------------------------------------------------- */
+
+static bool may_join(struct replica_driver *driver)
 {
-    struct replica_sync *sync = context;
-    part_done(sync, store_sync(sync->driver->store, &sync->object));
+    AUTO_LOCK(&driver->mutex);
+    driver->joined += driver->stopping ? 0 : 1;
+    return !driver->stopping;
 }
+
+static void leave(struct replica_driver *driver)
+{
+    AUTO_LOCK(&driver->mutex);
+    if (--driver->joined == 0) {
+        pthread_cond_signal(&driver->joined_changed);
+    }
+}
+
+void replica_sync_drain(struct replica_driver *driver)
+{
+    AUTO_LOCK(&driver->mutex);
+    while (driver->joined > 0) {
+        pthread_cond_wait(&driver->joined_changed, &driver->mutex);
+    }
+}
+
+static void here_joined(struct store_sync *store, int status)
+{
+    struct replica_sync_here *here =
+        (struct replica_sync_here *)((char *)store - offsetof(struct replica_sync_here, store));
+    struct replica_driver *driver = here->driver;
+    here->complete(here, status);
+    leave(driver);
+}
+
+static void here_on_worker(void *context)
+{
+    struct replica_sync_here *here = context;
+    here->complete(here, store_sync(here->driver->store, &here->object));
+}
+
+/* Most have been begun ahead, or are even done: no thread is then woken but the one at it. */
+void replica_sync_here(struct replica_sync_here *here)
+{
+    struct replica_driver *driver = here->driver;
+    here->store.complete = here_joined;
+    if (gfid_is_none(&here->object) || !may_join(driver)) {
+        rpc_offload(driver->loop, here_on_worker, here);
+        return;
+    }
+    int result = store_sync_join(driver->store, &here->object, &here->store);
+    if (result == 0) {
+        return; /* here may be gone by now */
+    }
+    leave(driver);
+    if (result > 0) {
+        here->complete(here, 0);
+    } else {
+        rpc_offload(driver->loop, here_on_worker, here);
+    }
+}
+
+static void part_here(struct replica_sync_here *here, int status)
+{
+    part_done((struct replica_sync *)((char *)here - offsetof(struct replica_sync, here)), status);
+}
+
+/* ---- all members --------------------------------------------------------------------------- */
 
 static void sync_member(struct replica_driver *driver, struct replica_sync *sync,
                         struct stream *stream, uint64_t view)
 {
-    replica_sync_args args = {.set = driver->identity.set,
-                              .view = view,
-                              .object = sync->object,
-                              .index = sync->index};
+    replica_sync_args args = {
+        .set = driver->identity.set, .view = view, .object = sync->object, .index = sync->index};
     struct rpc_call_request request = {
         .program = TRIVET_REPLICA,
         .version = TRIVET_REPLICA_V1,
@@ -110,7 +171,9 @@ static void sync_everywhere(struct replica_driver *driver, struct replica_sync *
         replica_stream_put(streams[i]);
     }
     if (!missing) {
-        rpc_offload(driver->loop, sync_here, sync);
+        sync->here = (struct replica_sync_here){
+            .complete = part_here, .driver = driver, .object = sync->object};
+        replica_sync_here(&sync->here);
     }
     part_done(sync, 0); /* this function's own part: nothing completes before all have begun */
 }

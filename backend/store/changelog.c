@@ -284,10 +284,10 @@ static int sync_segments(struct changelog *log)
     return result;
 }
 
-/* With the mutex held, which is given up meanwhile: make durable what there is now. */
-static void sync_locked(struct changelog *log)
+/* With the mutex held, which is given up meanwhile: make durable what there is, up to wanted at
+ * least. */
+static void sync_locked(struct changelog *log, uint64_t wanted)
 {
-    uint64_t wanted = last_index(log);
     while (!log->failed && log->durable < wanted) {
         if (log->syncing) {
             pthread_cond_wait(&log->synced, &log->mutex);
@@ -306,8 +306,23 @@ static void sync_locked(struct changelog *log)
 int changelog_sync(struct changelog *log)
 {
     AUTO_LOCK(&log->mutex);
-    sync_locked(log);
+    sync_locked(log, last_index(log));
     return log->failed;
+}
+
+int changelog_sync_to(struct changelog *log, uint64_t index)
+{
+    AUTO_LOCK(&log->mutex);
+    PRE(index <= last_index(log));
+    sync_locked(log, index);
+    return log->failed;
+}
+
+bool changelog_is_durable(struct changelog *log, uint64_t *out_last)
+{
+    AUTO_LOCK(&log->mutex);
+    *out_last = last_index(log);
+    return !log->failed && log->durable >= *out_last;
 }
 
 static void *help(void *context)
@@ -320,7 +335,7 @@ static void *help(void *context)
             continue;
         }
         log->begin = false;
-        sync_locked(log);
+        sync_locked(log, last_index(log));
     }
     return NULL;
 }

@@ -43,6 +43,10 @@ int changelog_read(struct changelog *log, uint64_t index, uint8_t *buffer, size_
 
 /* Every record so far is on stable storage after 0. One sync serves all who came before it. */
 int changelog_sync(struct changelog *log);
+/* The same of those up to index, which have been appended. */
+int changelog_sync_to(struct changelog *log, uint64_t index);
+/* Is every record so far, of which *out_last is the last, on stable storage already? */
+bool changelog_is_durable(struct changelog *log, uint64_t *out_last);
 /* Let that begin on a thread of the log's, while the caller waits for another file. Advice only: it
  * is done when changelog_sync says so. */
 void changelog_sync_begin(struct changelog *log);

@@ -163,7 +163,7 @@ struct open_object *fd_cache_add(struct fd_cache *cache, const struct gfid *gfid
         (void)close(fd); /* nothing was written through it */
         return NULL;
     }
-    entry->object = (struct open_object){.fd = fd, .type = type};
+    entry->object = (struct open_object){.fd = fd, .type = type, .sync.changed = 1};
     entry->gfid = *gfid;
     struct entry *closing;
     struct open_object *object = insert(cache, entry, &closing);
@@ -171,6 +171,14 @@ struct open_object *fd_cache_add(struct fd_cache *cache, const struct gfid *gfid
         entry_free(closing);
     }
     return object;
+}
+
+void fd_cache_hold(struct fd_cache *cache, struct open_object *object)
+{
+    struct entry *entry = (struct entry *)object;
+    AUTO_LOCK(&cache->mutex);
+    PRE(entry->users > 0);
+    entry->users++;
 }
 
 static bool release(struct fd_cache *cache, struct entry *entry)

@@ -308,6 +308,14 @@ static int memory_sync(struct store *store, const struct gfid *gfid)
     return result;
 }
 
+static int memory_sync_join(struct store *store, const struct gfid *gfid, struct store_sync *sync)
+{
+    (void)store;
+    (void)gfid;
+    (void)sync;
+    return -EAGAIN; /* nothing here takes long enough to be joined */
+}
+
 static int memory_statfs(struct store *store, struct statfs_info *out_info)
 {
     (void)store;
@@ -362,6 +370,7 @@ static const struct store_ops memory_store_ops = {
     .readlink = indexed_readlink,
     .read = memory_read,
     .sync = memory_sync,
+    .sync_join = memory_sync_join,
     .getxattr = indexed_getxattr,
     .listxattr = indexed_listxattr,
     .seek = memory_seek,

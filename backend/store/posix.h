@@ -1,9 +1,9 @@
 /*
  * The store on a plain directory, as its files share it.
  *
- * Locks, in this order: checkpoint_mutex, the index's mutex, then those inside the log, the cache
- * of descriptors and space_mutex, which are held for their own calls only. No lock but
- * checkpoint_mutex is held while the tree is read or changed.
+ * Locks, in this order: checkpoint_mutex, the index's mutex, that of syncs, then those inside the
+ * log, the cache of descriptors and space_mutex, which are held for their own calls only. No lock
+ * but checkpoint_mutex is held while the tree is read or changed.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -16,11 +16,13 @@
 #include "backend/store/fd_cache.h"
 #include "backend/store/indexed.h"
 #include "backend/store/state.h"
+#include "backend/store/sync_ahead.h"
 
 struct posix_store {
     struct indexed_store base;
     struct changelog *log;
     struct fd_cache *objects;
+    struct sync_ahead *syncs; /* of the objects' bytes */
     struct disk_state *state; /* guarded by the index's mutex */
     struct store_identity identity;
     char boot_id[BOOT_ID_SIZE];
@@ -148,6 +150,7 @@ int posix_replay(struct posix_store *posix, bool same_boot, char *out_error, siz
 int posix_read(struct store *store, const struct gfid *object, uint64_t offset, uint32_t count,
                bool no_wait, uint8_t *buffer, uint32_t *out_count);
 int posix_sync(struct store *store, const struct gfid *object);
+int posix_sync_join(struct store *store, const struct gfid *object, struct store_sync *sync);
 int posix_seek(struct store *store, const struct gfid *object, uint64_t offset, int whence,
                uint64_t *out_offset);
 int posix_statfs(struct store *store, struct statfs_info *out_info);

@@ -27,6 +27,9 @@ int posix_apply_setattr(struct posix_store *posix, const struct operation *opera
     if (!result && operation->mask & ATTR_SIZE && ftruncate(object->fd, (off_t)attr->size)) {
         result = -errno;
     }
+    if (operation->mask & ATTR_SIZE) {
+        sync_ahead_changed(posix->syncs, object);
+    }
     fd_cache_put(posix->objects, object);
     return result;
 }

@@ -80,6 +80,8 @@ int posix_sync(struct store *store, const struct gfid *gfid)
     if (result) {
         return result;
     }
+    uint64_t last;
+    (void)changelog_is_durable(posix->log, &last); /* later records are others' business */
     if (gfid) {
         struct open_object *object;
         result = posix_open_object(posix, gfid, &object);
@@ -88,15 +90,29 @@ int posix_sync(struct store *store, const struct gfid *gfid)
                                      : posix_fail(posix, result);
         }
         if (object->type == OBJECT_FILE) {
-            changelog_sync_begin(posix->log); /* both at once: the disk has one flush for them */
-            result = durable_data(object->fd);
+            result = sync_ahead_wait(posix->syncs, object);
         }
         fd_cache_put(posix->objects, object);
     }
     if (!result) {
-        result = changelog_sync(posix->log);
+        result = changelog_sync_to(posix->log, last);
     }
     return result ? posix_fail(posix, result) : 0;
+}
+
+int posix_sync_join(struct store *store, const struct gfid *gfid, struct store_sync *sync)
+{
+    struct posix_store *posix = posix_of(store);
+    struct open_object *object = posix_check(posix) ? NULL : fd_cache_get(posix->objects, gfid);
+    if (!object) {
+        return -EAGAIN;
+    }
+    int result = -EAGAIN;
+    if (object->type == OBJECT_FILE) {
+        result = sync_ahead_join(posix->syncs, object, sync);
+    }
+    fd_cache_put(posix->objects, object);
+    return result;
 }
 
 int posix_extend(int fd, uint64_t end)
@@ -137,6 +153,7 @@ int posix_apply_write(struct posix_store *posix, const struct operation *operati
         result = write_all_at(object->fd, bulk.data, bulk.size, operation->offset);
         write_behind(object->fd, operation->offset, operation->offset + bulk.size);
     }
+    sync_ahead_changed(posix->syncs, object);
     if (!result && operation->mask & ATTR_MODE) {
         result = node_chmod(object->fd, object->type, operation->object.mode);
     }

@@ -44,6 +44,7 @@ static int posix_commit(struct store *store, uint64_t committed)
 
 static void posix_free(struct posix_store *posix)
 {
+    sync_ahead_free(posix->syncs);
     fd_cache_free(posix->objects);
     index_close(posix->base.index);
     changelog_close(posix->log);
@@ -96,6 +97,7 @@ static const struct store_ops posix_store_ops = {
     .readlink = indexed_readlink,
     .read = posix_read,
     .sync = posix_sync,
+    .sync_join = posix_sync_join,
     .getxattr = indexed_getxattr,
     .listxattr = indexed_listxattr,
     .seek = posix_seek,
@@ -169,6 +171,11 @@ static uint32_t objects_kept_open(void)
     return files.rlim_cur > 32 ? (uint32_t)files.rlim_cur / 2 : 16;
 }
 
+static void sync_failed(void *context, int status)
+{
+    (void)posix_fail(context, status);
+}
+
 static int open_parts(struct posix_store *posix, bool same_boot, char *out_error, size_t size)
 {
     int result = open_part(posix->meta_fd, "log", &posix->log_fd);
@@ -196,7 +203,18 @@ static int open_parts(struct posix_store *posix, bool same_boot, char *out_error
         .first = OPERATION_INDEX_FIRST,
         .same_boot = same_boot,
     };
-    return changelog_open(&options, &posix->log, out_error, size);
+    result = changelog_open(&options, &posix->log, out_error, size);
+    if (result) {
+        return result;
+    }
+    const struct sync_ahead_options syncs = {
+        .objects = posix->objects,
+        .log = posix->log,
+        .data = durable_data,
+        .failed = sync_failed,
+        .context = posix,
+    };
+    return sync_ahead_new(&syncs, &posix->syncs);
 }
 
 static int open_index(struct posix_store *posix, const char *path)

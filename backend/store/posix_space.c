@@ -107,6 +107,7 @@ int posix_apply_allocate(struct posix_store *posix, const struct operation *oper
     if (!result && operation->mask & ATTR_MODE) {
         result = node_chmod(object->fd, object->type, operation->object.mode);
     }
+    sync_ahead_changed(posix->syncs, object);
     fd_cache_put(posix->objects, object);
     return result;
 }

@@ -47,6 +47,12 @@ int store_sync(struct store *store, const struct gfid *object)
     return store->ops->sync(store, object && gfid_is_none(object) ? NULL : object);
 }
 
+int store_sync_join(struct store *store, const struct gfid *object, struct store_sync *sync)
+{
+    PRE(store && object && sync && sync->complete);
+    return store->ops->sync_join(store, object, sync);
+}
+
 int store_getxattr(struct store *store, const struct gfid *object, struct slice name,
                    uint8_t *buffer, size_t size, size_t *out_size)
 {

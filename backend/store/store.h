@@ -104,6 +104,14 @@ struct store_position {
 
 struct store;
 
+/* Somebody who does not wait for a sync that is under way. Part of the caller's request. */
+struct store_sync {
+    void (*complete)(struct store_sync *sync, int status); /* once, without locks */
+    /* the store's */
+    uint64_t index;
+    struct store_sync *next;
+};
+
 struct store_ops {
     /* attr, name: from the index */
     int (*getattr)(struct store *, const struct gfid *object, struct attr *out_attr);
@@ -115,6 +123,7 @@ struct store_ops {
     int (*read)(struct store *, const struct gfid *object, uint64_t offset, uint32_t count,
                 bool no_wait, uint8_t *buffer, uint32_t *out_count);
     int (*sync)(struct store *, const struct gfid *object);
+    int (*sync_join)(struct store *, const struct gfid *object, struct store_sync *);
     /* xattr, space */
     int (*getxattr)(struct store *, const struct gfid *object, struct slice name, uint8_t *buffer,
                     size_t size, size_t *out_size);
@@ -214,6 +223,11 @@ int store_read(struct store *store, const struct gfid *object, uint64_t offset, 
  * Fails: -EIO …: the brick has failed; never retried into a success.
  */
 int store_sync(struct store *store, const struct gfid *object);
+/*
+ * The same of an object, without waiting: 0, and sync->complete is called later by another thread,
+ * before the store is closed; or 1, it has been done. -EAGAIN: only store_sync will do.
+ */
+int store_sync_join(struct store *store, const struct gfid *object, struct store_sync *sync);
 /*
  * An extended attribute, system.posix_acl_access and …_default among them. *out_size is its size,
  * also with -ERANGE (size does not suffice; size 0 with buffer NULL just asks).

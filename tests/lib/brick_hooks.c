@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 #include "backend/base/check.h"
@@ -107,6 +108,23 @@ static int hooked_sync(struct store *store, const struct gfid *object)
         hooks->sync_status = 0;
     }
     return status ? status : store_sync(hooked_of(store)->inner, object);
+}
+
+/* What is to fail, does so in sync. */
+static int hooked_sync_join(struct store *store, const struct gfid *object, struct store_sync *sync)
+{
+    struct store_hooks *hooks = hooked_of(store)->hooks;
+    {
+        AUTO_LOCK(&hooks->mutex);
+        if (hooks->sync_status) {
+            return -EAGAIN;
+        }
+    }
+    int result = store_sync_join(hooked_of(store)->inner, object, sync);
+    if (result >= 0) {
+        atomic_fetch_add(&hooks->syncs, 1);
+    }
+    return result;
 }
 
 static int hooked_readdir(struct store *store, const struct gfid *directory, uint64_t cookie,
@@ -227,6 +245,7 @@ static const struct store_ops hooked_ops = {
     .readlink = hooked_readlink,
     .read = hooked_read,
     .sync = hooked_sync,
+    .sync_join = hooked_sync_join,
     .getxattr = hooked_getxattr,
     .listxattr = hooked_listxattr,
     .seek = hooked_seek,

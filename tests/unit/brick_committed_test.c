@@ -379,6 +379,62 @@ static void durable_reaches_every_member(void)
     tear_down();
 }
 
+/* Then the members' syncs begin with the WRITE, and COMMIT finds them under way. */
+static void commits_by_habit_reach_every_member(void)
+{
+    set_up(3, true);
+    struct gfid file = client_make(&a, GFID_ROOT, "file", OBJECT_FILE);
+    brick_commit_args commit = args_commit(&a, file);
+    for (unsigned n = 1; n <= 50; n++) {
+        struct reply reply;
+        CU_ASSERT_EQUAL(client_write(&a, file, n * 5, "bytes"), 0);
+        CU_ASSERT_EQUAL(client_call(&a, BRICK_COMMIT, &commit, NULL, &reply), 0);
+        CU_ASSERT_EQUAL(reply.object.size, n * 5 + 5);
+        for (unsigned i = 0; i < 3; i++) {
+            CU_ASSERT_EQUAL(atomic_load(&set.members[i].hooks.syncs), n);
+        }
+    }
+    CU_ASSERT(brick_set_wait_equal(&set));
+    CU_ASSERT_EQUAL(brick_set_compare(&set, true), 0);
+    tear_down();
+}
+
+/* Whoever waits for one is answered, or told to come again; the process ends in any case. */
+static void a_member_stops_amid_commits(void)
+{
+    for (unsigned round = 0; round < 8; round++) {
+        set_up(3, true);
+        unsigned stopping = round % 3;
+        struct answer answers[6];
+        struct gfid files[6];
+        struct slice bulk = slice_text("bytes");
+        for (unsigned i = 0; i < 6; i++) {
+            char name[2] = {(char)('a' + i), '\0'};
+            files[i] = client_make(&a, GFID_ROOT, name, OBJECT_FILE);
+            brick_commit_args commit = args_commit(&a, files[i]);
+            for (unsigned n = 0; n < 4; n++) {
+                CU_ASSERT_EQUAL(client_write(&a, files[i], n, "bytes"), 0);
+                CU_ASSERT_EQUAL(client_call(&a, BRICK_COMMIT, &commit, NULL, NULL), 0);
+            }
+        }
+        for (unsigned i = 0; i < 6; i++) {
+            brick_write_args write = args_write(&a, files[i], 0);
+            write.stable = STABLE_FILE_SYNC;
+            client_send(&a, BRICK_WRITE, &write, &bulk, &answers[i]);
+        }
+        brick_member_stop(&set, stopping);
+        if (stopping != 0) {
+            brick_member_start(&set, stopping);
+            brick_set_view(&set, 0);
+        }
+        for (unsigned i = 0; i < 6; i++) {
+            CU_ASSERT_NOT_EQUAL(answer_wait(&answers[i]), -ETIMEDOUT);
+            answer_release(&answers[i]);
+        }
+        tear_down();
+    }
+}
+
 /* A flush that fails on any member fails for the client, and the verifier says: write again. */
 static void a_flush_that_fails_anywhere_is_told(void)
 {
@@ -568,6 +624,8 @@ int main(void)
         {"an id sent twice is executed once", an_id_sent_twice_is_executed_once},
         {"a full ring is refused", a_full_ring_is_refused},
         {"durable reaches every member", durable_reaches_every_member},
+        {"commits by habit reach every member", commits_by_habit_reach_every_member},
+        {"a member stops amid commits", a_member_stops_amid_commits},
         {"a flush that fails anywhere is told", a_flush_that_fails_anywhere_is_told},
         {"an operation in a lost stream is acknowledged",
          an_operation_in_a_lost_stream_is_acknowledged},

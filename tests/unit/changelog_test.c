@@ -305,6 +305,25 @@ static void a_sync_that_was_begun_is_waited_for(void)
     end(); /* perhaps in the middle of one */
 }
 
+static void a_sync_goes_as_far_as_asked(void)
+{
+    begin();
+    uint64_t index;
+    append(FIRST, 20);
+    CU_ASSERT_FALSE(changelog_is_durable(changelog, &index));
+    CU_ASSERT_EQUAL(index, 20);
+    CU_ASSERT_EQUAL(changelog_sync_to(changelog, 10), 0);
+    CU_ASSERT(changelog_is_durable(changelog, &index)); /* it takes all there is */
+    append(21, 30);
+    CU_ASSERT_EQUAL(changelog_sync_to(changelog, 20), 0);
+    CU_ASSERT_FALSE(
+        changelog_is_durable(changelog, &index)); /* had been done: nothing to wait for */
+    CU_ASSERT_EQUAL(index, 30);
+    CU_ASSERT_EQUAL(changelog_sync_to(changelog, 21), 0);
+    CU_ASSERT(changelog_is_durable(changelog, &index));
+    end();
+}
+
 static void *sync_often(void *context)
 {
     (void)context;
@@ -350,6 +369,7 @@ int main(void)
     CU_ADD_TEST(suite, records_go_where_zeros_were_written);
     CU_ADD_TEST(suite, a_record_in_the_zeros_of_a_power_cut_is_found_out);
     CU_ADD_TEST(suite, a_sync_that_was_begun_is_waited_for);
+    CU_ADD_TEST(suite, a_sync_goes_as_far_as_asked);
     CU_ADD_TEST(suite, many_may_sync_while_one_appends);
     CU_basic_run_tests();
     unsigned int failures = CU_get_number_of_failures();
