@@ -146,9 +146,11 @@ bool name_cache_answer(struct name_cache *cache, struct volume_request *request,
 
 /* ---- learning -------------------------------------------------------------------------------- */
 
-/* until_ns 0: what it was is not known any more. */
-static void change(struct name_cache *cache, const struct gfid *parent, struct slice name,
-                   const struct gfid *child, uint64_t until_ns)
+/* until_ns 0: what it was is not known any more. A recall counts first and then takes the slot's
+ * lock, so that it is seen here or sees what is left here. */
+static void change(struct name_cache *cache, const struct volume_request *request,
+                   const struct gfid *parent, struct slice name, const struct gfid *child,
+                   uint64_t until_ns)
 {
     if (!is_kept(name)) {
         return;
@@ -161,7 +163,7 @@ static void change(struct name_cache *cache, const struct gfid *parent, struct s
     }
     slot->generation++;
     slot->child = *child;
-    slot->until_ns = until_ns;
+    slot->until_ns = atomic_load(&cache->objects->recalls) == request->recalls ? until_ns : 0;
 }
 
 static void look_up(struct name_cache *cache, const struct volume_request *request,
@@ -203,7 +205,7 @@ static void make(struct name_cache *cache, const struct volume_request *request,
     const struct reply *reply = &request->reply;
     bool is_link = request->op == VOLUME_LINK;
     uint64_t until_ns = reply->status == 0 ? granted_until(cache, request, sent_ns) : 0;
-    change(cache, is_link ? &request->object2 : &request->object, request->name,
+    change(cache, request, is_link ? &request->object2 : &request->object, request->name,
            &reply->object.gfid, until_ns);
 }
 
@@ -230,11 +232,11 @@ void name_cache_learn(struct name_cache *cache, const struct volume_request *req
         break;
     case VOLUME_REMOVE:
     case VOLUME_RMDIR:
-        change(cache, &request->object, request->name, &GFID_NONE, 0);
+        change(cache, request, &request->object, request->name, &GFID_NONE, 0);
         break;
     case VOLUME_RENAME:
-        change(cache, &request->object, request->name, &GFID_NONE, 0);
-        change(cache, &request->object2, request->name2, &GFID_NONE, 0);
+        change(cache, request, &request->object, request->name, &GFID_NONE, 0);
+        change(cache, request, &request->object2, request->name2, &GFID_NONE, 0);
         break;
     default:
         break;

@@ -133,12 +133,20 @@ static uint64_t granted_until(struct whole_directories *whole, const struct volu
 
 /* An answer about a directory: as it was before, as it is now, and a name that may have come. */
 struct news {
+    const struct volume_request *request;
     const struct gfid *gfid;
     const struct timestamp *before; /* NULL: the answer does not say */
     const struct attr *after;
     struct slice name; /* empty: none came */
     uint64_t until_ns;
 };
+
+/* With the slot's lock held: a recall counts first and then takes it, so that it is seen here or
+ * sees what is left here. */
+static bool is_recalled(const struct whole_directories *whole, const struct volume_request *request)
+{
+    return atomic_load(&whole->objects->recalls) != request->recalls;
+}
 
 static void tell(struct whole_directories *whole, const struct news *news)
 {
@@ -149,7 +157,7 @@ static void tell(struct whole_directories *whole, const struct news *news)
         return;
     }
     if (!news->before || news->after->type == OBJECT_NONE || news->until_ns == 0 ||
-        timestamp_compare(news->before, &slot->ctime) != 0) {
+        timestamp_compare(news->before, &slot->ctime) != 0 || is_recalled(whole, news->request)) {
         drop(slot);
         return;
     }
@@ -161,13 +169,15 @@ static void tell(struct whole_directories *whole, const struct news *news)
 }
 
 /* A directory that was just made is empty. */
-static void begin(struct whole_directories *whole, const struct attr *made, uint64_t until_ns)
+static void begin(struct whole_directories *whole, const struct volume_request *request,
+                  uint64_t until_ns)
 {
+    const struct attr *made = &request->reply.object;
     uint64_t number = number_of(&made->gfid);
     AUTO_LOCK(lock_of(whole, number));
     struct whole_directory *slot = &whole->slots[number];
     drop(slot);
-    if (until_ns != 0) {
+    if (until_ns != 0 && !is_recalled(whole, request)) {
         slot->gfid = made->gfid;
         slot->ctime = made->ctime;
         slot->until_ns = until_ns;
@@ -185,6 +195,7 @@ static void changed(struct whole_directories *whole, const struct volume_request
         return; /* refused: nothing changed */
     }
     const struct news news = {
+        .request = request,
         .gfid = gfid,
         .before = !unsure && before->present ? &before->ctime : NULL,
         .after = after,
@@ -207,6 +218,7 @@ static void seen(struct whole_directories *whole, const struct volume_request *r
         ctime = before->present ? &before->ctime : NULL;
     }
     const struct news news = {
+        .request = request,
         .gfid = &reply->object.gfid,
         .before = ctime,
         .after = &reply->object,
@@ -226,7 +238,7 @@ void whole_directories_learn(struct whole_directories *whole, const struct volum
     switch ((int)request->op) {
     case VOLUME_MKDIR:
         if (reply->status == 0) {
-            begin(whole, &reply->object, granted_until(whole, request, reply->grant_ms, sent_ns));
+            begin(whole, request, granted_until(whole, request, reply->grant_ms, sent_ns));
         }
         changed(whole, request, &request->object, &reply->parent_before, &reply->parent,
                 request->name, sent_ns);

@@ -37,6 +37,8 @@ int frontend_new(const struct mount_options *options, struct frontend **out_fron
     pthread_mutex_init(&frontend->lock, NULL);
     pthread_mutex_init(&frontend->verifier_lock, NULL);
     pthread_mutex_init(&frontend->removal_lock, NULL);
+    pthread_mutex_init(&frontend->drops.lock, NULL);
+    pthread_cond_init(&frontend->drops.wake, NULL);
     pthread_mutex_init(&frontend->seen_lock, NULL);
     pthread_rwlock_init(&frontend->grant_lock, NULL);
     pthread_mutex_init(&frontend->watch_lock, NULL);
@@ -64,6 +66,8 @@ void frontend_free(struct frontend *frontend)
     pthread_mutex_destroy(&frontend->lock);
     pthread_mutex_destroy(&frontend->verifier_lock);
     pthread_mutex_destroy(&frontend->removal_lock);
+    pthread_mutex_destroy(&frontend->drops.lock);
+    pthread_cond_destroy(&frontend->drops.wake);
     pthread_mutex_destroy(&frontend->seen_lock);
     pthread_rwlock_destroy(&frontend->grant_lock);
     pthread_mutex_destroy(&frontend->watch_lock);
@@ -318,29 +322,6 @@ void call_done(struct call *call)
     int status = call->request.reply.status;
     fuse_reply_err(call->req, status == 0 ? 0 : error_errno(status));
     call_release(call);
-}
-
-void frontend_recall(void *context, const struct gfid *object, const struct gfid *parent,
-                     struct slice name)
-{
-    struct frontend *frontend = context;
-    if (!atomic_load(&frontend->is_ready)) {
-        return;
-    }
-    pthread_rwlock_wrlock(&frontend->grant_lock);
-    __atomic_add_fetch(&frontend->recalls, 1, __ATOMIC_RELEASE);
-    pthread_rwlock_unlock(&frontend->grant_lock);
-    /* Both calls may wait for an operation of this mount on the same directory or page: that one
-     * is answered by another thread of the volume. Failures mean that nothing was cached. */
-    if (!gfid_is_none(object)) {
-        inode_table_revoke(frontend->inodes, gfid_ino(object));
-        (void)fuse_lowlevel_notify_inval_inode(frontend->session, gfid_ino(object), 0, 0);
-    }
-    if (!gfid_is_none(parent) && name.size > 0) {
-        name_changed(frontend, gfid_ino(parent), name, 0, 0);
-        (void)fuse_lowlevel_notify_inval_entry(frontend->session, gfid_ino(parent),
-                                               (const char *)name.data, name.size);
-    }
 }
 
 const struct fuse_lowlevel_ops fuse_operations = {
