@@ -5,6 +5,7 @@
  */
 #include "backend/brick/brick.h"
 
+#include <string.h>
 #include "backend/base/errors.h"
 #include "backend/proto/dirent.h"
 #include "backend/store/access.h"
@@ -24,20 +25,42 @@ static uint64_t depends_entries(struct replica_driver *driver, struct slice entr
     return index;
 }
 
-/* Grant what the kernel will cache of each entry: attributes and name. All or nothing. */
-static bool grant_entries(struct brick_request *request, struct slice entries)
+/* One bit for each entry of the longest listing. */
+#define ENTRIES_MAX (READDIR_SIZE_MAX / 128)
+struct granted {
+    uint8_t bits[ENTRIES_MAX / 8];
+};
+
+/* Grant what the kernel will cache of each entry: attributes and name; as far as there is room. */
+static void grant_entries(struct brick_request *request, struct slice entries,
+                          struct granted *out_granted)
 {
-    struct brick *brick = request->brick;
+    struct grants *grants = request->brick->grants;
     uint64_t client = request->client->client;
     struct dirent_entry entry;
-    while (dirent_next(&entries, &entry) == 0) {
-        if (!grants_give(brick->grants, client, replica_key_object(&entry.gfid)) ||
-            !grants_give(brick->grants, client,
-                         replica_key_name(&request->object, entry.name))) {
-            return false;
+    memset(out_granted, 0, sizeof *out_granted);
+    for (unsigned i = 0; i < ENTRIES_MAX && dirent_next(&entries, &entry) == 0; i++) {
+        if (grants_give(grants, client, replica_key_object(&entry.gfid)) &&
+            grants_give(grants, client, replica_key_name(&request->object, entry.name))) {
+            out_granted->bits[i / 8] |= (uint8_t)(1U << i % 8);
         }
     }
-    return true;
+}
+
+/* Say which of the entries, the same ones gathered again, are not granted. */
+static void mark_entries(uint8_t *bytes, size_t size, const struct granted *granted)
+{
+    struct slice rest = slice_of(bytes, size);
+    struct dirent_entry entry;
+    for (unsigned i = 0; rest.size > 0; i++) {
+        uint8_t *at = bytes + (size - rest.size);
+        if (dirent_next(&rest, &entry) != 0) {
+            return;
+        }
+        if (i >= ENTRIES_MAX || !(granted->bits[i / 8] >> i % 8 & 1)) {
+            dirent_set_ungranted(at);
+        }
+    }
 }
 
 /*
@@ -92,12 +115,14 @@ void brick_readdir(struct rpc_call *call, void *context)
     uint64_t directory = replica_key_object(&args.object);
     brick_watch_object(request, &args.object);
     reply->status = buffer ? gather(request, buffer) : -ENOMEM;
-    if (reply->status == 0 && args.with_attr && request->client->wants_grants &&
-        grant_entries(request, reply->data)) {
+    if (reply->status == 0 && args.with_attr && request->client->wants_grants) {
+        struct granted granted;
+        grant_entries(request, reply->data, &granted);
         reply->status = gather(request, buffer);
         /* Only the entries of the first gathering were granted: no name may have come since. */
         if (reply->status == 0 && !request->ungrantable &&
             brick_cell(brick, directory) == request->object_cell) {
+            mark_entries(buffer, reply->data.size, &granted);
             reply->grant_ms = GRANT_MS_MAX;
         }
     }

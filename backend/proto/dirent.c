@@ -12,6 +12,8 @@
 
 /* cookie, gfid, type, size of the name */
 #define ENTRY_HEAD_SIZE (8 + GFID_SIZE + 4 + 4)
+#define TYPE_AT (8 + GFID_SIZE)
+#define UNGRANTED (UINT32_C(1) << 31)
 
 static size_t padded(size_t size)
 {
@@ -40,7 +42,7 @@ int dirent_pack(uint8_t *buffer, size_t size, size_t *used, const struct dirent_
     uint8_t *at = buffer + *used;
     bytes_put_u64(&at, entry->cookie);
     bytes_put(&at, entry->gfid.bytes, GFID_SIZE);
-    bytes_put_u32(&at, entry->type);
+    bytes_put_u32(&at, entry->type | (entry->ungranted ? UNGRANTED : 0));
     bytes_put_u32(&at, (uint32_t)entry->name.size);
     if (entry->attr.type == OBJECT_NONE) {
         bytes_put_u32(&at, OBJECT_NONE);
@@ -53,6 +55,11 @@ int dirent_pack(uint8_t *buffer, size_t size, size_t *used, const struct dirent_
     return 0;
 }
 
+void dirent_set_ungranted(uint8_t *bytes)
+{
+    bytes[TYPE_AT] |= UNGRANTED >> 24; /* big endian: the upper byte comes first */
+}
+
 /* Sizes are checked before each part is read: at never passes end. */
 static bool dirent_read(const uint8_t **at, const uint8_t *end, struct dirent_entry *out_entry)
 {
@@ -61,7 +68,9 @@ static bool dirent_read(const uint8_t **at, const uint8_t *end, struct dirent_en
     }
     out_entry->cookie = bytes_get_u64(at);
     bytes_get(at, out_entry->gfid.bytes, GFID_SIZE);
-    out_entry->type = bytes_get_u32(at);
+    uint32_t type = bytes_get_u32(at);
+    out_entry->type = type & ~UNGRANTED;
+    out_entry->ungranted = (type & UNGRANTED) != 0;
     uint32_t name_size = bytes_get_u32(at);
     const uint8_t *attr = *at;
     uint32_t attr_type = bytes_get_u32(&attr);

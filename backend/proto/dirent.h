@@ -3,6 +3,7 @@
  *
  *     cookie u64 | gfid 16 | type u32 | name size u32 | attr | name, padded to 4 with zeros
  *
+ * The upper bit of type says that the entry is not granted though the answer is.
  * all big endian; attr is XDR as in wire.h, so without with_attr it is four bytes of zero.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -25,6 +26,7 @@ struct dirent_entry {
     uint32_t type;   /* enum object_type */
     struct attr attr; /* type OBJECT_NONE if none was asked for */
     struct slice name; /* not terminated by NUL */
+    bool ungranted;    /* attributes and name may not be kept, whatever the answer grants */
 };
 
 /*
@@ -34,6 +36,9 @@ struct dirent_entry {
  *        limit. *used is then unchanged.
  */
 int dirent_pack(uint8_t *buffer, size_t size, size_t *used, const struct dirent_entry *entry);
+
+/* Say in the packed entry at bytes that it is not granted. */
+void dirent_set_ungranted(uint8_t *bytes);
 
 /*
  * Take the next entry from the front of rest. out_entry->name points into rest's bytes.

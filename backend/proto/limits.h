@@ -210,8 +210,8 @@
 
 /* Cells of the table of grants: this many sets of GRANT_WAYS each. A client that lists a tree is
  * granted all that it was told in two seconds; 24 bytes each. */
-#define GRANT_SETS 65536
-#define GRANT_WAYS 4
+#define GRANT_SETS 131072
+#define GRANT_WAYS 8
 
 /* A segment of a brick's log: small enough that dropping one is a small step. */
 #define LOG_SEGMENT_SIZE (64 * 1024 * 1024)

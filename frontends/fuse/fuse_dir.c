@@ -161,7 +161,7 @@ static bool listing_add_entry(struct listing *listing, const struct entries *ent
     struct frontend *frontend = listing->call->frontend;
     struct fuse_entry_param entry;
     char name[NAME_SIZE_MAX + 1];
-    bool is_referred = listing->call->plus && entries->has_attr &&
+    bool is_referred = listing->call->plus && entries->has_attr && !from->ungranted &&
                        frontend_entry(frontend, &from->attr, entries->granted_until_ns,
                                       entries->is_kept, &entry) == 0;
     if (!is_referred) { /* without an inode: the kernel looks it up if it wants to know more */

@@ -496,7 +496,7 @@ static void ask_for_all(struct reader *reader)
         AUTO_LOCK(&reader->mutex);
         while (dirent_next(&rest, &entry) == 0) {
             unsigned slot = (unsigned)(entry.name.data[1] - '0');
-            if (entry.name.data[0] != 's' || slot >= SLOTS) {
+            if (entry.name.data[0] != 's' || slot >= SLOTS || entry.ungranted) {
                 continue;
             }
             check(entry.attr.change, least[slot], "listing", slot);
@@ -632,6 +632,43 @@ static void caches_are_never_stale(void)
     tear_down();
 }
 
+/* With the table full of what others were granted, a listing says which entries may be kept; what
+ * is not granted is not recalled, what is granted is. */
+static void a_listing_is_granted_as_far_as_there_is_room(void)
+{
+    enum { FILES = 200 };
+    set_up(3, false);
+    struct gfid directory = client_make(&b, GFID_ROOT, "directory", OBJECT_DIRECTORY);
+    for (int i = 0; i < FILES; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "file%03d", i);
+        (void)client_make(&b, directory, name, OBJECT_FILE);
+    }
+    struct random_sequence keys;
+    random_sequence_init(&keys, 1);
+    for (unsigned i = 0; i < 2 * GRANT_SETS * GRANT_WAYS / 3; i++) {
+        (void)grants_give(set.members[0].brick.grants, 999, random_sequence_next(&keys));
+    }
+    brick_readdir_args args = args_readdir(&a, directory);
+    struct reply reply;
+    struct answer answer;
+    client_send(&a, BRICK_READDIR, &args, NULL, &answer);
+    CU_ASSERT_EQUAL_FATAL(answer_wait(&answer), 0);
+    reply = answer.reply;
+    CU_ASSERT_EQUAL(reply.grant_ms, GRANT_MS_MAX);
+    struct slice rest = reply.data;
+    struct dirent_entry entry;
+    int granted = 0, ungranted = 0;
+    while (dirent_next(&rest, &entry) == 0) {
+        *(entry.ungranted ? &ungranted : &granted) += 1;
+    }
+    CU_ASSERT_EQUAL(granted + ungranted, FILES);
+    CU_ASSERT_TRUE(granted > 0);
+    CU_ASSERT_TRUE(ungranted > 0);
+    answer_release(&answer);
+    tear_down();
+}
+
 int main(void)
 {
     log_open("grants_test", LOG_LEVEL_ERROR);
@@ -647,6 +684,8 @@ int main(void)
         {"an unclean restart waits out grants", an_unclean_restart_waits_out_grants},
         {"another primary waits out grants", another_primary_waits_out_grants},
         {"caches are never stale", caches_are_never_stale},
+        {"a listing is granted as far as there is room",
+         a_listing_is_granted_as_far_as_there_is_room},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{.pName = "grants", .pTests = tests}, CU_SUITE_INFO_NULL};

@@ -381,6 +381,7 @@ static void sample_entry(char *room, struct dirent_entry *out_entry)
     }
     sample_text(&random_values, 1, NAME_SIZE_MAX, room);
     out_entry->name = slice_text(room);
+    out_entry->ungranted = below(2) == 1;
 }
 
 #define ENTRIES_MAX 512
@@ -411,6 +412,7 @@ static void test_entries_come_back_in_order(void)
             CU_ASSERT_EQUAL_FATAL(dirent_next(&rest, &entry), 0);
             CU_ASSERT_EQUAL(entry.cookie, entries[i].cookie);
             CU_ASSERT_EQUAL(entry.type, entries[i].type);
+            CU_ASSERT_EQUAL(entry.ungranted, entries[i].ungranted);
             CU_ASSERT_TRUE(gfid_equal(&entry.gfid, &entries[i].gfid));
             CU_ASSERT_TRUE(slice_equal(entry.name, entries[i].name));
             CU_ASSERT_EQUAL(entry.attr.type, entries[i].attr.type);
