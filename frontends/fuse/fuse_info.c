@@ -12,14 +12,15 @@
 void fuse_op_init(void *userdata, struct fuse_conn_info *connection)
 {
     struct frontend *frontend = userdata;
-    /* Not wanted: WRITEBACK_CACHE (acknowledged means on all bricks); HANDLE_KILLPRIV (its second
+    /* Not wanted: WRITEBACK_CACHE (acknowledged means on all bricks); READDIRPLUS_AUTO (who reads a
+     * whole directory and then looks at each entry would be given attributes of the first only, and
+     * an entry with them costs less than a tenth of a look-up); HANDLE_KILLPRIV (its second
      * version is, where the kernel has it: fuse_kernel.h); SPLICE_… (answers lie in memory that is
      * used again at once, so pages cannot be given away, and copying through a pipe costs more than
      * one copy). */
     const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_ATOMIC_O_TRUNC |
                             FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS |
-                            FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_PARALLEL_DIROPS |
-                            FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
+                            FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
     connection->want = connection->capable & wanted;
     connection->max_write = IO_SIZE_MAX;
     connection->max_background = FUSE_BACKGROUND_MAX;
