@@ -69,12 +69,18 @@ static const struct decoder decoders[] = {
     DECODER(brick_read_args, "uhcghu"),
     DECODER(brick_write_args, "uhcighub"),
     DECODER(brick_commit_args, "uhcghh"),
-    DECODER(brick_make_args, "uhcigsuuehuutb"),
+    DECODER(brick_make_args, "uhcigsuuehuutub"),
     DECODER(brick_link_args, "uhciggsb"),
-    DECODER(brick_remove_args, "uhcigsb"),
-    DECODER(brick_rename_args, "uhcigsgsub"),
+    DECODER(brick_remove_args, "uhcigsbb"),
+    DECODER(brick_rename_args, "uhcigsgsubb"),
     DECODER(brick_readdir_args, "uhcghhub"),
     DECODER(brick_statfs_args, "uhg"),
+    DECODER(brick_forget_args, "uhcig"),
+    DECODER(brick_getxattr_args, "uhcgsu"),
+    DECODER(brick_setxattr_args, "uhcigsu"),
+    DECODER(brick_allocate_args, "uhcighhu"),
+    DECODER(brick_seek_args, "uhcghu"),
+    DECODER(brick_copy_args, "uhcighghh"),
     DECODER(recall_args, "hggs"),
     DECODER(replica_open_args, "uVuuvh"),
     DECODER(replica_open_reply, "nhhhh"),
@@ -132,7 +138,7 @@ static bool put_operation(XDR *xdrs)
     struct operation operation;
     char *at = (char *)bytes;
     size_t size = 0;
-    sample_operation(&random_values, (unsigned)below(65536), &room, &operation);
+    sample_operation(&random_values, (unsigned)below(1U << 23), &room, &operation);
     expect(operation_encode(&operation, bytes, sizeof bytes, &size) == 0, "operation", "encode");
     unsigned count = (unsigned)size;
     return xdr_bytes(xdrs, &at, &count, OPERATION_SIZE_MAX);
@@ -174,7 +180,7 @@ static bool put_large(XDR *xdrs, char letter)
 {
     switch (letter) {
     case 'r':
-        sample_reply(&random_values, (unsigned)below(256), &any.reply);
+        sample_reply(&random_values, (unsigned)below(1024), &any.reply);
         return xdr_reply(xdrs, &any.reply);
     case 'V':
         sample_volume_id(&random_values, &any.volume);
@@ -243,7 +249,7 @@ static size_t make_operation(void)
     static struct sample_text_room room;
     struct operation operation;
     size_t size = 0;
-    sample_operation(&random_values, (unsigned)below(65536), &room, &operation);
+    sample_operation(&random_values, (unsigned)below(1U << 23), &room, &operation);
     expect(operation_encode(&operation, valid, sizeof valid, &size) == 0, "operation", "encode");
     return size;
 }
