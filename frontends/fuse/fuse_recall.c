@@ -67,7 +67,7 @@ static void *drops_thread(void *context)
 int frontend_start_drops(struct frontend *frontend)
 {
     struct page_drops *drops = &frontend->drops;
-    drops->runs = true;
+    AUTO_LOCK(&drops->lock);
     int status = -pthread_create(&drops->thread, NULL, drops_thread, frontend);
     drops->runs = status == 0;
     return status;
