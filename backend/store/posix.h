@@ -39,6 +39,8 @@ struct posix_store {
 
     pthread_mutex_t checkpoint_mutex; /* one checkpoint at a time */
     struct gfid flushed_last;         /* where the next batch goes on; guarded by it */
+    uint64_t sequenced_ago[CHECKPOINTS_UNFLUSHED]; /* at the last checkpoints, a ring; likewise */
+    uint64_t checkpoint_count;
 
     pthread_mutex_t space_mutex;
     struct statfs_info space;      /* guarded by space_mutex */
@@ -159,8 +161,10 @@ int posix_checkpoint(struct store *store);
 int posix_view_get(struct store *store, struct view *out_view);
 int posix_view_put(struct store *store, const struct view *view);
 
-/* posix_checkpoint.c: bring decided times to the tree, for at most count objects. */
-int posix_flush(struct posix_store *posix, uint32_t count, uint32_t *out_flushed);
+/* posix_checkpoint.c: bring decided times to the tree, for at most count objects that
+ * no operation behind change_max has changed. */
+int posix_flush(struct posix_store *posix, uint32_t count, uint64_t change_max,
+                uint32_t *out_flushed);
 /* The xattr with what the file system cannot be told. */
 int posix_times_set(int fd, const struct attr *attr);
 /* posix_info.c: ask the file system how much room there is. */

@@ -80,7 +80,8 @@ static int flush_object(struct posix_store *posix, const struct attr *attr)
     return result;
 }
 
-int posix_flush(struct posix_store *posix, uint32_t count, uint32_t *out_flushed)
+int posix_flush(struct posix_store *posix, uint32_t count, uint64_t change_max,
+                uint32_t *out_flushed)
 {
     struct index *index = posix->base.index;
     struct gfid at = posix->flushed_last;
@@ -92,7 +93,7 @@ int posix_flush(struct posix_store *posix, uint32_t count, uint32_t *out_flushed
             at = GFID_NONE; /* round again, next time */
             break;
         }
-        if (result == -EAGAIN) {
+        if (result == -EAGAIN || (!result && record.attr.change > change_max)) {
             continue;
         }
         if (!result) {
@@ -122,6 +123,18 @@ static int commit(struct posix_store *posix, struct store_position *out_position
     return result;
 }
 
+/* What was sequenced CHECKPOINTS_UNFLUSHED checkpoints ago: what has not changed since is to be
+ * flushed. Most files change several times in their first seconds, and some go again. */
+static uint64_t settled_change(struct posix_store *posix)
+{
+    uint64_t *ago = &posix->sequenced_ago[posix->checkpoint_count++ % CHECKPOINTS_UNFLUSHED];
+    uint64_t settled = *ago;
+    struct store_position position;
+    indexed_position(&posix->base.store, &position);
+    *ago = position.sequenced;
+    return settled;
+}
+
 int posix_checkpoint(struct store *store)
 {
     struct posix_store *posix = posix_of(store);
@@ -132,7 +145,7 @@ int posix_checkpoint(struct store *store)
     if (result) {
         return result;
     }
-    result = posix_flush(posix, CHECKPOINT_FLUSH_MAX, &flushed);
+    result = posix_flush(posix, CHECKPOINT_FLUSH_MAX, settled_change(posix), &flushed);
     if (!result) {
         result = commit(posix, &position);
     }

@@ -70,7 +70,7 @@ static int close_cleanly(struct posix_store *posix)
     int result = posix_check(posix);
     posix->flushed_last = GFID_NONE;
     do {
-        result = result ? result : posix_flush(posix, UINT32_MAX, &flushed);
+        result = result ? result : posix_flush(posix, UINT32_MAX, UINT64_MAX, &flushed);
     } while (!result && flushed > 0);
     if (!result) {
         AUTO_LOCK(&index->mutex);
