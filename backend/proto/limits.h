@@ -220,8 +220,8 @@
 #define LOG_KEEP_SIZE (UINT64_C(1024) * 1024 * 1024)
 /* Operations between commits of the index: bounds its dirty pages, and the replay after a death. */
 #define INDEX_COMMIT_OPERATIONS 4096
-/* Checkpoints for which an object is left unchanged before its times are brought to the tree: what is
- * made, written, closed and renamed within seconds costs it once, and what is removed nothing. */
+/* Checkpoints for which an object is left unchanged before its times are brought to the tree: what
+ * is made, written, closed and renamed within seconds costs it once, what is removed nothing. */
 #define CHECKPOINTS_UNFLUSHED 3
 /* Objects that one checkpoint brings times to: some 50 ms of work. */
 #define CHECKPOINT_FLUSH_MAX 8192

@@ -300,7 +300,8 @@ int store_log_read(struct store *store, uint64_t index, uint8_t *buffer, size_t 
 void store_position(struct store *store, struct store_position *out_position);
 void store_identity(struct store *store, struct store_identity *out_identity);
 /* Commit the index, bring the decided times of what has not changed for CHECKPOINTS_UNFLUSHED of
- * these to the tree, drop log segments no longer needed. Called about once a second by the daemon. */
+ * these to the tree, drop log segments no longer needed. The daemon calls it about once a second.
+ */
 int store_checkpoint(struct store *store);
 /* The view this brick last acted in, durable. Fails: -ENOENT (none yet). */
 int store_view_get(struct store *store, struct view *out_view);
