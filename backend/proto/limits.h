@@ -142,9 +142,6 @@
 #define FUSE_BACKGROUND_MAX 64
 /* What a directory handle asks the volume for at a time: several hundred entries. */
 #define FUSE_DIRECTORY_BUFFER (128 * 1024)
-/* Inodes whose pages a mount still has to drop after recalls; more are dropped while the recall
- * waits. */
-#define FUSE_PAGE_DROPS 256
 /* Names a mount remembers to tell whether what is unlinked is open: those looked up just before. */
 #define FUSE_NAMES_SEEN 8192
 /* What the kernel reads ahead of a program that reads in order: a whole READ. */

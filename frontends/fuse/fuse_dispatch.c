@@ -37,8 +37,6 @@ int frontend_new(const struct mount_options *options, struct frontend **out_fron
     pthread_mutex_init(&frontend->lock, NULL);
     pthread_mutex_init(&frontend->verifier_lock, NULL);
     pthread_mutex_init(&frontend->removal_lock, NULL);
-    pthread_mutex_init(&frontend->drops.lock, NULL);
-    pthread_cond_init(&frontend->drops.wake, NULL);
     pthread_mutex_init(&frontend->seen_lock, NULL);
     pthread_rwlock_init(&frontend->grant_lock, NULL);
     pthread_mutex_init(&frontend->watch_lock, NULL);
@@ -66,8 +64,6 @@ void frontend_free(struct frontend *frontend)
     pthread_mutex_destroy(&frontend->lock);
     pthread_mutex_destroy(&frontend->verifier_lock);
     pthread_mutex_destroy(&frontend->removal_lock);
-    pthread_mutex_destroy(&frontend->drops.lock);
-    pthread_cond_destroy(&frontend->drops.wake);
     pthread_mutex_destroy(&frontend->seen_lock);
     pthread_rwlock_destroy(&frontend->grant_lock);
     pthread_mutex_destroy(&frontend->watch_lock);

@@ -77,16 +77,6 @@ struct receive_pool {
     unsigned held; /* taken over by calls */
 };
 
-/* Inodes whose pages are to be dropped; see fuse_recall.c. */
-struct page_drops {
-    pthread_mutex_t lock; /* a leaf */
-    pthread_cond_t wake;
-    fuse_ino_t inos[FUSE_PAGE_DROPS]; /* a ring */
-    unsigned first, count;
-    bool runs;
-    pthread_t thread;
-};
-
 /*
  * One mount. lock guards the calls and the pool of calls and is held for a few instructions only;
  * inside it only libfuse's own lock is taken (fuse_req_interrupted).
@@ -125,7 +115,6 @@ struct frontend {
      * it tells the kernel. */
     pthread_rwlock_t grant_lock;
     uint64_t recalls;
-    struct page_drops drops;
 
     /* False while the volume grants no caching: attributes in listings would be of no use. */
     _Atomic bool is_granting;
@@ -254,8 +243,6 @@ void frontend_join_threads(struct frontend *frontend);
 
 /* ---- the watch: fuse_interrupt.c ---------------------------------------------------------- */
 
-int frontend_start_drops(struct frontend *frontend);
-void frontend_stop_drops(struct frontend *frontend);
 int frontend_start_watch(struct frontend *frontend);
 void frontend_stop_watch(struct frontend *frontend);
 

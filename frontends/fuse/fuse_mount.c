@@ -124,7 +124,6 @@ static void session_end(struct frontend *frontend)
     volume_cancel_all(frontend->volume, -EINTR);
     orphans_end(frontend);
     volume_cancel_all(frontend->volume, -EINTR);
-    frontend_stop_drops(frontend);
     atomic_store(&frontend->is_ready, false);
     /* The kernel ends what is left when /dev/fuse is closed. A thread of the volume may be
      * answering just now, so the session itself goes with the frontend, when the volume is closed.
@@ -144,7 +143,6 @@ int frontend_serve(struct frontend *frontend, int fd)
         return status;
     }
     status = frontend_start_threads(frontend);
-    status = status != 0 ? status : frontend_start_drops(frontend);
     status = status != 0 ? status : frontend_start_watch(frontend);
     status = status != 0 ? status : wait_until_ready(frontend);
     if (status != 0) {
