@@ -236,7 +236,8 @@ void name_cache_learn(struct name_cache *cache, const struct volume_request *req
         break;
     case VOLUME_RENAME:
         change(cache, request, &request->object, request->name, &GFID_NONE, 0);
-        change(cache, request, &request->object2, request->name2, &GFID_NONE, 0);
+        change(cache, request, &request->object2, request->name2, &request->reply.object.gfid,
+               status == 0 ? granted_until(cache, request, sent_ns) : 0);
         break;
     default:
         break;

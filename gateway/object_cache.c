@@ -362,7 +362,11 @@ static void learn_object(struct object_cache *cache, const struct volume_request
         lesson->grant_ms = lesson->is_new ? lesson->grant_ms : 0;
         gfid = &reply->object.gfid;
         break;
-    default: /* REMOVE, RMDIR, RENAME: other than it was, and not granted */
+    case VOLUME_RENAME:
+        lesson->is_found = true;
+        gfid = &reply->object.gfid;
+        break;
+    default: /* REMOVE, RMDIR: other than it was, and not granted */
         lesson->grant_ms = 0;
         gfid = &reply->object.gfid;
         break;

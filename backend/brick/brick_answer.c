@@ -283,6 +283,20 @@ static void synced(struct replica_sync *sync, int status)
     brick_send(request);
 }
 
+/* A renamed object, and its new name. */
+static void watch_rename(struct brick_request *request, const struct operation *operation)
+{
+    const struct attr *parent =
+        operation->parent2.type != OBJECT_NONE ? &operation->parent2 : &operation->parent;
+    if (operation->rename_flags != 0) {
+        return; /* of an exchange two objects had to be granted */
+    }
+    request->object_key = replica_key_object(&operation->object.gfid);
+    request->object_cell = operation->index;
+    request->name_key = replica_key_name(&parent->gfid, operation->name2);
+    request->name_cell = operation->index;
+}
+
 /* What the client of a mutation may cache: what it made or changed, unless somebody has touched it
  * since. */
 static void watch_operation(struct brick_request *request, const struct operation *operation)
@@ -297,7 +311,11 @@ static void watch_operation(struct brick_request *request, const struct operatio
     if (operation->parent2.type != OBJECT_NONE) {
         request->parent2_key = replica_key_object(&operation->parent2.gfid);
     }
-    if (operation->kind == OPERATION_REMOVE || operation->kind == OPERATION_RENAME) {
+    if (operation->kind == OPERATION_REMOVE) {
+        return;
+    }
+    if (operation->kind == OPERATION_RENAME) {
+        watch_rename(request, operation);
         return;
     }
     if (request->mutation.kind == MUTATION_MAKE && operation->kind != OPERATION_MAKE) {

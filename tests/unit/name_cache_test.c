@@ -130,6 +130,12 @@ static void own_changes_count_at_once(void)
     answer(&request, 0, &file, 0);
     CU_ASSERT_TRUE(asks("old"));
     CU_ASSERT_TRUE(asks("new"));
+    request = begin(VOLUME_CREATE, "old");
+    answer(&request, 0, &file, 2000);
+    request = begin(VOLUME_RENAME, "old");
+    answer(&request, 0, &file, 2000);
+    CU_ASSERT_TRUE(asks("old"));
+    CU_ASSERT_TRUE(finds("new", &file));
     stop();
 }
 
