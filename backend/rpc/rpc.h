@@ -182,7 +182,8 @@ typedef void rpc_callback(struct rpc_reply *reply, void *context);
 
 /*
  * Call. The callback runs exactly once, on a loop thread, or before return if the connection is
- * already lost. Calls of one connection are sent in the order of rpc_call_start.
+ * already lost. Calls of one connection are sent in the order of rpc_call_start. The callback may
+ * give back the reference by which the caller holds the connection.
  *
  * credentials NULL: AUTH_NONE. encode NULL: no arguments. bulk (may be NULL) goes out as an XDR
  * opaque behind the arguments and is copied or sent before return. timeout_ms 0: until the

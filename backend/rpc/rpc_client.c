@@ -184,8 +184,12 @@ int rpc_call_start(struct rpc_connection *connection, const struct rpc_call_requ
 {
     struct draft draft =
         draft_call(request->program, request->version, request->procedure, request->credentials);
+    /* The callback may run on another thread before the send has returned here, and give back the
+     * reference that the caller counts on. */
+    rpc_connection_get(connection);
     int result = call_start(connection, request, &draft);
     draft_release(&draft);
+    rpc_connection_put(connection);
     if (result == -E_CONNECTION_LOST) {
         struct received_reply lost = {.reply = {.status = -E_CONNECTION_LOST}};
         request->callback(&lost.reply, request->context);

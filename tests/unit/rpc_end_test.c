@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <arpa/inet.h>
+#include <pthread.h>
 #include "backend/base/clock.h"
 #include "tests/unit/rpc_peers.h"
 
@@ -197,6 +198,67 @@ static void a_stopped_loop_ends_everything(void)
     }
 }
 
+/* ---- a callback that gives the caller's reference back -------------------------------------- */
+
+#define GIVERS 3000
+
+struct giver {
+    struct client client;
+    struct rpc_connection *cut; /* a reference of who closes */
+    atomic_uint is_sending;
+};
+
+static void give_back(struct rpc_reply *reply, void *context)
+{
+    (void)reply;
+    struct giver *giver = context;
+    rpc_connection_put(giver->client.connection);
+}
+
+static void *cut_while_it_sends(void *context)
+{
+    struct giver *giver = context;
+    while (!atomic_load(&giver->is_sending)) {
+    }
+    rpc_connection_close(giver->cut);
+    rpc_connection_put(giver->cut);
+    return NULL;
+}
+
+/* Goal: a connection lives as long as somebody sends on it, though the call's callback gives the
+ * caller's only reference back meanwhile. Method: large calls, cut while they are being sent. */
+static void a_callback_may_give_the_last_reference_back(void)
+{
+    static char bulk_bytes[BULK_SIZE];
+    struct slice bulk = slice_of(bulk_bytes, sizeof bulk_bytes);
+    for (int i = 0; i < GIVERS; i++) {
+        struct giver giver = {.is_sending = 0};
+        client_init(&giver.client);
+        CU_ASSERT_EQUAL_FATAL(rpc_dial_unix(client_loop, socket_path, &giver.client.service,
+                                            &giver.client.connection),
+                              0);
+        uint64_t value = 0;
+        CU_ASSERT_EQUAL(call_and_wait(&giver.client, ECHO, 1, &value), 0);
+        giver.cut = rpc_connection_get(giver.client.connection);
+        pthread_t cutter;
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&cutter, NULL, cut_while_it_sends, &giver), 0);
+        struct rpc_call_request request = {
+            .program = PROGRAM,
+            .version = 1,
+            .procedure = MIRROR,
+            .encode = (xdrproc_t)xdr_uint64_t,
+            .arguments = &value,
+            .bulk = &bulk,
+            .callback = give_back,
+            .context = &giver,
+        };
+        atomic_store(&giver.is_sending, 1);
+        CU_ASSERT_EQUAL_FATAL(rpc_call_start(giver.client.connection, &request), 0);
+        pthread_join(cutter, NULL);
+        CU_ASSERT_FATAL(wait_for(&giver.client.closed, 1));
+    }
+}
+
 static void every_accepted_connection_was_closed(void)
 {
     CU_ASSERT_EQUAL(atomic_load(&opened_count) > 0, 1);
@@ -218,6 +280,7 @@ int main(void)
         {"a dial in vain is closed", a_dial_in_vain_is_closed},
         {"calls wait for the connection", calls_wait_for_the_connection},
         {"a stopped loop ends everything", a_stopped_loop_ends_everything},
+        {"a callback gives the last reference back", a_callback_may_give_the_last_reference_back},
         {"every accepted connection was closed", every_accepted_connection_was_closed},
         CU_TEST_INFO_NULL,
     };
