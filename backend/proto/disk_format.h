@@ -32,7 +32,7 @@
 #include "backend/proto/gfid.h"
 #include "backend/proto/view.h"
 
-#define DISK_VERSION 2
+#define DISK_VERSION 3
 
 #define DISK_DIRECTORY ".trivet"
 #define DISK_XATTR_GFID "trusted.trivet.gfid"

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Level of the brick, replica and management protocols; both sides must have the same one. */
-#define PROTOCOL_LEVEL 2
+#define PROTOCOL_LEVEL 3
 
 /* Longest name: NAME_MAX of every Linux file system. */
 #define NAME_SIZE_MAX 255
@@ -92,6 +92,29 @@
 #define ORPHANS_PER_TICK 64
 /* How long a client may use attributes and names it was told, at most. */
 #define GRANT_MS_MAX 2000
+
+/* ---- views --------------------------------------------------------------------------------- */
+
+/* Between two heartbeats of one brick to another: several fit into CONTACT_MS, and they cost
+ * nothing that can be measured. */
+#define BEAT_MS 100
+/* Who was not heard of for this long is out of contact: ten heartbeats, or a hiccup of a loaded
+ * machine. */
+#define CONTACT_MS 1000
+/* How long a primary may answer after it sent a heartbeat that a member answered. */
+#define LEASE_MS 1000
+/* How long a member that answered does not lead, after it sent that answer. More than the lease at
+ * any difference of the clocks' rates that a machine with a working clock can have. */
+#define GRACE_MS 2000
+/* An operation of the disk that takes longer is a failure: less than the grace, so that the others
+ * know before they may do without. */
+#define DISK_STALL_MS 1500
+/* How long a set of which every process is new waits for all of its members. */
+#define START_WAIT_MS 2000
+/* How long a question to the cluster store may take before its outcome is called unknown. */
+#define STORE_ANSWER_MS 1000
+/* Members without which nothing is acknowledged, unless the volume says otherwise. */
+#define MIN_INSYNC_DEFAULT 2
 
 /* ---- management ---------------------------------------------------------------------------- */
 

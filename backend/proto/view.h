@@ -30,10 +30,16 @@ struct view_member {
     char path[PATH_SIZE_MAX + 1];
 };
 
-/* Invariant: primary is the position of an in-sync member; number rises with every change. */
+/*
+ * The record of a replica set in the cluster store, changed by compare-and-swap of (number,
+ * renewals) only. It lists every brick of the set, whatever its state, in the order of the volume's
+ * definition. Invariant: primary is the position of an in-sync member; number rises with every
+ * change but that of renewals.
+ */
 struct view {
     uint32_t set;
     uint64_t number; /* 0: the set has no view yet */
+    uint64_t renewals; /* of a lone survivor's lease */
     uint32_t primary; /* position in members */
     uint64_t volatile_epoch; /* rises when unsynced writes may have been lost: the write verifier */
     uint64_t previous_end; /* index at which the previous view ended */
@@ -46,6 +52,7 @@ struct volume_spec {
     struct volume_id id;
     uint8_t handle_key[VOLUME_KEY_SIZE]; /* makes the MAC of NFS file handles */
     bool started;
+    uint32_t min_insync; /* members in sync without which nothing is acknowledged */
     struct view view; /* of replica set 0, today's only one */
 };
 

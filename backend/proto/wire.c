@@ -422,6 +422,7 @@ bool_t xdr_view(XDR *xdrs, struct view *view)
         memset(view, 0, sizeof *view);
     }
     if (!xdr_uint32_t(xdrs, &view->set) || !xdr_uint64_t(xdrs, &view->number) ||
+        !xdr_uint64_t(xdrs, &view->renewals) ||
         !xdr_uint32_t(xdrs, &view->primary) || !xdr_uint64_t(xdrs, &view->volatile_epoch) ||
         !xdr_uint64_t(xdrs, &view->previous_end) || !xdr_uint32_t(xdrs, &view->member_count)) {
         return FALSE;
@@ -445,5 +446,6 @@ bool_t xdr_volume_spec(XDR *xdrs, struct volume_spec *spec)
     }
     return xdr_text(xdrs, spec->name, sizeof spec->name) && xdr_volume_id(xdrs, &spec->id) &&
            xdr_bytes_fixed(xdrs, spec->handle_key, VOLUME_KEY_SIZE) &&
-           xdr_present(xdrs, &spec->started) && xdr_view(xdrs, &spec->view);
+           xdr_present(xdrs, &spec->started) && xdr_uint32_t(xdrs, &spec->min_insync) &&
+           xdr_view(xdrs, &spec->view);
 }

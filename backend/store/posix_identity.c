@@ -12,7 +12,7 @@
 
 #define IDENTITY_NAME "identity"
 #define VIEW_NAME "view"
-#define VIEW_HEAD_SIZE (4 + 8 + 4 + 8 + 8 + 4)
+#define VIEW_HEAD_SIZE (4 + 8 + 8 + 4 + 8 + 8 + 4)
 #define VIEW_MEMBER_SIZE (4 + 4 + 8 + 8 + 4 + 2 + HOST_SIZE_MAX + 2 + PATH_SIZE_MAX)
 #define VIEW_SIZE_MAX (VIEW_HEAD_SIZE + SET_MEMBERS_MAX * VIEW_MEMBER_SIZE)
 
@@ -95,6 +95,7 @@ int posix_view_put(struct store *store, const struct view *view)
     uint8_t *at = bytes;
     bytes_put_u32(&at, view->set);
     bytes_put_u64(&at, view->number);
+    bytes_put_u64(&at, view->renewals);
     bytes_put_u32(&at, view->primary);
     bytes_put_u64(&at, view->volatile_epoch);
     bytes_put_u64(&at, view->previous_end);
@@ -131,6 +132,7 @@ int posix_view_get(struct store *store, struct view *out_view)
     memset(out_view, 0, sizeof *out_view);
     out_view->set = bytes_get_u32(&at);
     out_view->number = bytes_get_u64(&at);
+    out_view->renewals = bytes_get_u64(&at);
     out_view->primary = bytes_get_u32(&at);
     out_view->volatile_epoch = bytes_get_u64(&at);
     out_view->previous_end = bytes_get_u64(&at);
