@@ -14,6 +14,8 @@ void replica_init(struct replica *replica, uint32_t brick, uint64_t incarnation,
     PRE(committed <= sequenced);
     *replica = (struct replica){
         .brick = brick,
+        .self = SET_MEMBERS_MAX,
+        .min_insync = MIN_INSYNC_DEFAULT,
         .incarnation = incarnation,
         .role = ROLE_IDLE,
         .sequenced = sequenced,
@@ -45,6 +47,7 @@ const char *replica_role_name(enum replica_role role)
         [ROLE_BACKUP] = "backup",
         [ROLE_SETTLING] = "settling",
         [ROLE_PRIMARY] = "primary",
+        [ROLE_JOINER] = "joiner",
     };
     PRE((unsigned)role < sizeof names / sizeof names[0]);
     return names[role];
@@ -54,7 +57,14 @@ void replica_step(struct replica *replica, const struct replica_event *event,
                   struct replica_effects *out_effects)
 {
     out_effects->count = 0;
-    if (replica->failed) {
+    if (event->now_ns > replica->now_ns) {
+        replica->now_ns = event->now_ns;
+    }
+    if (replica->started_ns == 0) {
+        /* The process before may have promised something just before it ended. */
+        replica->started_ns = replica->promise_ns = replica->now_ns;
+    }
+    if (replica->failed && event->kind != EVENT_BEAT) {
         return; /* a failed member takes part in nothing until its process starts anew */
     }
     switch (event->kind) {
@@ -84,6 +94,27 @@ void replica_step(struct replica *replica, const struct replica_event *event,
         break;
     case EVENT_HOLD:
         replica_step_hold(replica, event, out_effects);
+        break;
+    case EVENT_TICK:
+        replica_step_tick(replica, out_effects);
+        break;
+    case EVENT_BEAT:
+        replica_step_beat(replica, event, out_effects);
+        break;
+    case EVENT_BEAT_ANSWERED:
+        replica_step_beat_answered(replica, event, out_effects);
+        break;
+    case EVENT_DEATH:
+        replica_step_death(replica, event, out_effects);
+        break;
+    case EVENT_PROPOSED:
+        replica_step_proposed(replica, event, out_effects);
+        break;
+    case EVENT_DISK:
+        replica_step_disk(replica, event, out_effects);
+        break;
+    case EVENT_JOIN:
+        replica_step_join(replica, event, out_effects);
         break;
     }
     INVARIANT(replica->committed <= replica->applied);

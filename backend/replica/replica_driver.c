@@ -103,6 +103,11 @@ static void perform(struct replica_driver *driver, const struct replica_effect *
         break;
     case EFFECT_ACK:    /* a backup's pending is finished, with its answer, by the pump */
     case EFFECT_REFUSE: /* replica_serve.c looks for it itself */
+    case EFFECT_BEAT:
+    case EFFECT_ANSWER:
+    case EFFECT_PROPOSE:
+    case EFFECT_READ:
+    case EFFECT_REENTER:
         break;
     }
 }

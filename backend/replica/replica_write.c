@@ -8,16 +8,16 @@
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 
-/* Bring committed up to what every in-sync member has applied. */
+/* Bring committed up to what every required member has applied. */
 void replica_advance(struct replica *replica, struct replica_effects *effects)
 {
-    if (replica->role != ROLE_PRIMARY && replica->role != ROLE_SETTLING) {
+    if (!replica_leads(replica)) {
         return;
     }
     uint64_t everywhere = replica->applied;
     bool all_open = true;
     for (uint32_t i = 0; i < replica->view.member_count; i++) {
-        if (i == replica->self || replica->view.members[i].state != MEMBER_IN_SYNC) {
+        if (i == replica->self || !replica_requires(replica, i)) {
             continue;
         }
         all_open = all_open && replica->members[i].open;
@@ -73,8 +73,13 @@ void replica_step_append(struct replica *replica, const struct replica_event *ev
         refuse(effects, event->view_number < replica->view.number ? -E_OLD_VIEW : -E_NEW_VIEW);
         return;
     }
-    if (replica->role != ROLE_BACKUP) {
+    if (!replica_follows(replica)) {
         refuse(effects, -E_BAD_MESSAGE);
+        return;
+    }
+    if (replica->proposal.open) {
+        /* It may lead already, with what it has now. */
+        refuse(effects, -E_NOT_SETTLED);
         return;
     }
     if (event->index > replica->sequenced + 1) {
@@ -103,6 +108,7 @@ void replica_step_applied(struct replica *replica, const struct replica_event *e
          * brick cannot have it. */
         replica->failed = true;
         replica->role = ROLE_IDLE;
+        replica->lease_ns = 0;
         replica_effect_add(effects, (struct replica_effect){.kind = EFFECT_SILENCE});
         replica_effect_add(
             effects, (struct replica_effect){.kind = EFFECT_HALT, .status = event->status});
@@ -111,7 +117,7 @@ void replica_step_applied(struct replica *replica, const struct replica_event *e
     PRE(event->index == replica->applied + 1);
     PRE(event->index <= replica->sequenced);
     replica->applied = event->index;
-    if (replica->role == ROLE_BACKUP) {
+    if (replica_follows(replica)) {
         replica_effect_add(effects,
                            (struct replica_effect){.kind = EFFECT_ACK, .index = event->index});
         return;
@@ -131,13 +137,16 @@ void replica_step_ack(struct replica *replica, const struct replica_event *event
     if (event->index > member->acked) {
         member->acked = event->index;
         replica_advance(replica, effects);
+        if (!replica_requires(replica, event->member)) {
+            replica_consider(replica, effects); /* a joiner may have everything now */
+        }
     }
 }
 
 void replica_step_commit_known(struct replica *replica, const struct replica_event *event,
                                struct replica_effects *effects)
 {
-    if (replica->role != ROLE_BACKUP || event->view_number != replica->view.number) {
+    if (!replica_follows(replica) || event->view_number != replica->view.number) {
         return;
     }
     uint64_t known = event->index < replica->applied ? event->index : replica->applied;
