@@ -5,6 +5,7 @@
  */
 #include "backend/replica/replica.h"
 
+#include <stddef.h>
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 
