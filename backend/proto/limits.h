@@ -127,6 +127,9 @@
 #define STORE_VALUE_MAX (256 * 1024)
 /* Watches of the cluster store: one for each kind of key, and the tests'. */
 #define STORE_WATCHES_MAX 8
+/* Proposals and readings of records that wait for the cluster store: each brick has one under way
+ * and may have given up another. */
+#define RECORD_WORKS_MAX (2 * VOLUMES_MAX * SET_MEMBERS_MAX)
 /* Volumes of a cluster: each has three processes and a few hundred KiB. */
 #define VOLUMES_MAX 256
 /* Clients that wait for a volume's next view; as many as connections. */
@@ -143,6 +146,11 @@
 #define RESTART_DELAY_MS_MIN 100
 #define RESTART_DELAY_MS_MAX 5000
 #define RESTART_SERIES_MS 30000
+/* A brick that was removed from its set exits with this (EX_TEMPFAIL of sysexits.h) to begin anew:
+ * it is started again at once, which is no failure. One that does so again before it has lived this
+ * long waits RESTART_DELAY_MS_MIN. */
+#define BRICK_REENTER 75
+#define REENTER_MS_MIN 1000
 /* How long a process may take to stop before it is killed: it syncs what it holds. */
 #define STOP_MS_MAX 10000
 /* How long a volume may take to start before its bricks are stopped again: a log is replayed. */
@@ -240,6 +248,9 @@
 #define LOG_KEEP_SIZE (UINT64_C(1024) * 1024 * 1024)
 /* Operations between commits of the index: bounds its dirty pages, and the replay after a death. */
 #define INDEX_COMMIT_OPERATIONS 4096
+/* What may be kept in memory to take back operations that are not committed; more goes to a table of
+ * the index. Some 600 bytes each. */
+#define UNDO_BYTES_MAX (4 * 1024 * 1024)
 /* Checkpoints for which an object is left unchanged before its times are brought to the tree: what
  * is made, written, closed and renamed within seconds costs it once, what is removed nothing. */
 #define CHECKPOINTS_UNFLUSHED 3
