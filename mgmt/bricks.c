@@ -275,6 +275,7 @@ static int brick_begin(struct daemon *daemon, const struct volume_definition *de
         .arguments = call.words,
         .log_path = log_path,
         .pid_path = pid_path,
+        .reenter_status = BRICK_REENTER,
     };
     struct process *process;
     status = may_start ? process_start(daemon->supervisor, &plan, &process, out_why)
@@ -399,7 +400,7 @@ int bricks_stop(struct daemon *daemon, const struct volume_definition *definitio
 /* ---- asking -------------------------------------------------------------------------------- */
 
 int brick_status(struct daemon *daemon, const struct volume_id *id, uint32_t number,
-                 struct supervised_status_reply *out_status)
+                 struct brick_report *out_report)
 {
     struct rpc_connection *connection = brick_connection(daemon, id, number, NULL);
     if (!connection) {
@@ -420,7 +421,14 @@ int brick_status(struct daemon *daemon, const struct volume_id *id, uint32_t num
         status = reply.status;
     }
     if (status == 0) {
-        *out_status = reply;
+        *out_report = (struct brick_report){.said = reply, .peer_count = reply.peers.peers_len};
+        INVARIANT(reply.peers.peers_len <= SET_MEMBERS_MAX); /* the most that is decoded */
+        for (uint32_t i = 0; i < out_report->peer_count; i++) {
+            out_report->peers[i] = reply.peers.peers_val[i];
+        }
+        out_report->said.peers.peers_len = 0;
+        out_report->said.peers.peers_val = NULL;
     }
+    xdr_free((xdrproc_t)xdr_supervised_status_reply, &reply);
     return status;
 }

@@ -46,10 +46,17 @@ bool bricks_have_processes(struct daemon *daemon, const struct volume_definition
 int bricks_stop(struct daemon *daemon, const struct volume_definition *definition,
                 struct refusal *out_why);
 
+/* What a brick says of itself; said.peers is in peers. */
+struct brick_report {
+    struct supervised_status_reply said;
+    struct supervised_peer peers[SET_MEMBERS_MAX];
+    uint32_t peer_count;
+};
+
 /*
  * Ask a brick how it is. Threads: workers. Fails: -ENOTCONN (not registered), -ETIMEDOUT …
  */
 int brick_status(struct daemon *daemon, const struct volume_id *id, uint32_t number,
-                 struct supervised_status_reply *out_status);
+                 struct brick_report *out_report);
 
 #endif

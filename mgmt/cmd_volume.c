@@ -1,6 +1,6 @@
 /*
- * trivet volume: create, start, stop, delete, list, info, status, in the words of GlusterFS's
- * users.
+ * trivet volume: create, start, stop, delete, set, get, list, info, status, in the words of
+ * GlusterFS's users.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,9 +15,20 @@ const char cmd_volume_usage[] =
     "       trivet volume start NAME [force]\n"
     "       trivet volume stop NAME [force]\n"
     "       trivet volume delete NAME\n"
+    "       trivet volume set NAME min-insync N\n"
+    "       trivet volume get NAME [min-insync]\n"
     "       trivet volume list\n"
     "       trivet volume info [NAME|all]\n"
     "       trivet volume status [NAME|all] [detail]\n";
+
+/* What went well, but not quite. */
+static void print_warning(const json_t *answer)
+{
+    const char *warning = cmd_text(answer, "warning");
+    if (warning[0]) {
+        fprintf(stderr, "warning: %s\n", warning);
+    }
+}
 
 /* ---- create -------------------------------------------------------------------------------- */
 
@@ -83,10 +94,7 @@ static int volume_create(struct cmd *cmd)
     json_t *answer;
     status = cmd_call(cmd, request, &answer);
     if (answer) {
-        const char *warning = cmd_text(answer, "warning");
-        if (warning[0]) {
-            fprintf(stderr, "warning: %s\n", warning);
-        }
+        print_warning(answer);
         printf("volume create: %s: success: please start the volume to access data\n", name);
     }
     json_decref(answer);
@@ -108,6 +116,7 @@ static int volume_change(struct cmd *cmd, const char *verb, bool may_force)
     json_t *answer;
     int status = cmd_call(cmd, request, &answer);
     if (answer) {
+        print_warning(answer);
         printf("volume %s: %s: success\n", verb, name);
     }
     if (answer && strcmp(verb, "delete") == 0) {
@@ -137,6 +146,48 @@ static int volume_stop(struct cmd *cmd)
 static int volume_delete(struct cmd *cmd)
 {
     return volume_change(cmd, "delete", false);
+}
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+static int volume_set(struct cmd *cmd)
+{
+    if (cmd->count != 4) {
+        return cmd_usage_error(cmd, "volume set needs a volume, an option and its value");
+    }
+    json_t *request = cmd_request(cmd, "set", cmd->words[1]);
+    /* NULL for what is not UTF-8, which is missing then, and refused. */
+    json_object_set_new(request, "option", json_string(cmd->words[2]));
+    json_object_set_new(request, "value", json_string(cmd->words[3]));
+    json_t *answer;
+    int status = cmd_call(cmd, request, &answer);
+    if (answer) {
+        print_warning(answer);
+        printf("volume set: %s: success\n", cmd->words[1]);
+    }
+    json_decref(answer);
+    return status;
+}
+
+static int volume_get(struct cmd *cmd)
+{
+    if (cmd->count > 3) {
+        return cmd_usage_error(cmd, "%s is not known here", cmd->words[3]);
+    }
+    json_t *request = cmd_request(cmd, "get", cmd->words[1]);
+    if (cmd->count == 3) {
+        json_object_set_new(request, "option", json_string(cmd->words[2]));
+    }
+    json_t *answer;
+    int status = cmd_call(cmd, request, &answer);
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(answer, "options"), name, value)
+    {
+        printf("%s: %lld\n", name, (long long)json_integer_value(value));
+    }
+    json_decref(answer);
+    return status;
 }
 
 /* ---- list and info ------------------------------------------------------------------------- */
@@ -177,6 +228,13 @@ static void print_info(const json_t *volume)
     {
         printf("Brick%zu: %s:%s\n", i + 1, cmd_text(brick, "host"), cmd_text(brick, "path"));
     }
+    puts("Options:");
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(volume, "options"), name, value)
+    {
+        printf("%s: %lld\n", name, (long long)json_integer_value(value));
+    }
 }
 
 /* The volume that info or status asks for; "all" and nothing are all. */
@@ -208,20 +266,26 @@ static int volume_info(struct cmd *cmd)
 
 /* ---- status -------------------------------------------------------------------------------- */
 
-static const char *const status_titles[] = {"Trivet process", "TCP Port", "Online",     "Pid",
-                                            "Role",           "View",     "Last Index", "Committed",
-                                            "Clients",        "Disk Free"};
+static const char *const status_titles[] = {"Trivet process", "TCP Port", "Online",   "Pid",
+                                            "Role",           "In Sync",  "Behind",   "Contact",
+                                            "Restarts",       "Clients",  "Disk Free"};
 #define STATUS_COLUMNS (sizeof(status_titles) / sizeof(status_titles[0]))
 
 /* A number that an absent brick does not have. */
 static void add_number(struct cmd_table *table, const json_t *brick, const char *name)
 {
     const json_t *number = json_object_get(brick, name);
-    if (number) {
+    if (json_is_integer(number)) {
         cmd_table_add(table, "%lld", (long long)json_integer_value(number));
     } else {
         cmd_table_add(table, "N/A");
     }
+}
+
+static void add_flag(struct cmd_table *table, const json_t *brick, const char *name)
+{
+    const json_t *flag = json_object_get(brick, name);
+    cmd_table_add(table, "%s", json_is_true(flag) ? "Y" : json_is_false(flag) ? "N" : "N/A");
 }
 
 static void add_brick(struct cmd_table *table, const json_t *brick)
@@ -231,12 +295,13 @@ static void add_brick(struct cmd_table *table, const json_t *brick)
     char free_text[SIZE_TEXT_SIZE];
     cmd_table_add(table, "Brick %s:%s", cmd_text(brick, "host"), cmd_text(brick, "path"));
     add_number(table, brick, "port");
-    cmd_table_add(table, "%s", is_online ? "Y" : "N");
+    add_flag(table, brick, "online");
     cmd_table_add(table, pid ? "%lld" : "N/A", pid);
-    cmd_table_add(table, "%s", is_online ? cmd_text(brick, "role") : "N/A");
-    add_number(table, brick, "view");
-    add_number(table, brick, "last_index");
-    add_number(table, brick, "committed");
+    cmd_table_add(table, "%s", cmd_text(brick, "role"));
+    add_flag(table, brick, "in_sync");
+    add_number(table, brick, "behind");
+    add_flag(table, brick, "contact");
+    add_number(table, brick, "restarts");
     add_number(table, brick, "clients");
     cmd_table_add(table, "%s",
                   is_online ? cmd_size_text(cmd_number(brick, "disk_free"), free_text) : "N/A");
@@ -248,12 +313,32 @@ static void print_detail(const json_t *brick)
     printf("\nBrick                : %s:%s\n", cmd_text(brick, "host"), cmd_text(brick, "path"));
     printf("Disk Space Free      : %s\n", cmd_size_text(cmd_number(brick, "disk_free"), text));
     printf("Total Disk Space     : %s\n", cmd_size_text(cmd_number(brick, "disk_total"), text));
+    printf("View                 : %lld\n", cmd_number(brick, "view"));
+    printf("Last Index           : %lld\n", cmd_number(brick, "last_index"));
+    printf("Committed            : %lld\n", cmd_number(brick, "committed"));
     printf("Operations           : %lld\n", cmd_number(brick, "operations"));
     printf("Bytes Read           : %s\n", cmd_size_text(cmd_number(brick, "bytes_read"), text));
     printf("Bytes Written        : %s\n", cmd_size_text(cmd_number(brick, "bytes_written"), text));
-    printf("Restarts             : %lld\n", cmd_number(brick, "restarts"));
+    printf("Restarts             : %lld, and %lld to begin anew after a removal\n",
+           cmd_number(brick, "restarts"), cmd_number(brick, "reentries"));
     if (cmd_text(brick, "last_end")[0]) {
         printf("Last End             : %s\n", cmd_text(brick, "last_end"));
+    }
+}
+
+static void print_view(const json_t *volume)
+{
+    printf("View: %lld", cmd_number(volume, "view"));
+    if (cmd_text(volume, "since")[0]) {
+        printf(" since %s: %s", cmd_text(volume, "since"), cmd_text(volume, "why"));
+    }
+    printf("\nIn sync: %lld of %zu, at least %lld needed\n", cmd_number(volume, "in_sync"),
+           json_array_size(json_object_get(volume, "bricks")), cmd_number(volume, "min_insync"));
+    size_t i;
+    json_t *problem;
+    json_array_foreach(json_object_get(volume, "problems"), i, problem)
+    {
+        printf("Attention: %s\n", json_string_value(problem));
     }
 }
 
@@ -265,6 +350,7 @@ static void print_status(const json_t *volume, bool detail)
         return;
     }
     printf("Status of volume: %s\n", cmd_text(volume, "name"));
+    print_view(volume);
     struct cmd_table table;
     cmd_table_begin(&table, STATUS_COLUMNS, status_titles);
     size_t i;
@@ -316,8 +402,10 @@ static const struct {
     cmd_function *run;
     bool needs_name;
 } verbs[] = {
-    {"create", volume_create, true},  {"start", volume_start, true}, {"stop", volume_stop, true},
-    {"delete", volume_delete, true},  {"list", volume_list, false},  {"info", volume_info, false},
+    {"create", volume_create, true},  {"start", volume_start, true},
+    {"stop", volume_stop, true},      {"delete", volume_delete, true},
+    {"set", volume_set, true},        {"get", volume_get, true},
+    {"list", volume_list, false},     {"info", volume_info, false},
     {"status", volume_status, false},
 };
 

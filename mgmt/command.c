@@ -33,6 +33,8 @@ struct command_row {
 static const struct command_row command_rows[] = {
     {"volume create", command_volume_create, SCOPE_VOLUME},
     {"volume delete", command_volume_delete, SCOPE_VOLUME},
+    {"volume set", command_volume_set, SCOPE_VOLUME},
+    {"volume get", command_volume_get, SCOPE_NONE},
     {"volume start", command_volume_start, SCOPE_VOLUME},
     {"volume stop", command_volume_stop, SCOPE_VOLUME},
     {"volume list", command_volume_list, SCOPE_NONE},

@@ -62,9 +62,17 @@ struct volume_definition;
 int command_load_volume(struct command *command, const char *name,
                         struct volume_definition *out_definition);
 
-/* The commands, by file: command_volume.c, command_start.c, command_show.c, command_gateway.c,
- * command_peer.c. */
+struct live_volume;
+struct volume_id;
+/* "Created", "Started" or "Stopped", GlusterFS's words. The live volumes' lock is held. */
+const char *volume_state(const struct live_volume *volume);
+/* How a volume and its bricks are; they are asked. NULL: it went. */
+json_t *describe_status(struct daemon *daemon, const struct volume_id *id);
+
+/* The commands, by file: command_volume.c, command_option.c, command_start.c, command_show.c,
+ * command_status.c, command_gateway.c, command_peer.c. */
 command_function command_volume_create, command_volume_delete;
+command_function command_volume_set, command_volume_get;
 command_function command_volume_start, command_volume_stop;
 command_function command_volume_list, command_volume_info, command_volume_status;
 command_function command_gateway_start, command_gateway_stop, command_gateway_status;

@@ -1,5 +1,5 @@
 /*
- * volume list, volume info and volume status.
+ * volume list and volume info; volume status is in command_status.c.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -7,7 +7,6 @@
 
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
-#include "mgmt/bricks.h"
 #include "mgmt/command.h"
 #include "mgmt/daemon.h"
 
@@ -87,8 +86,7 @@ int command_volume_list(struct command *command)
     return show(command, describe_name);
 }
 
-/* GlusterFS's words. */
-static const char *volume_state(const struct live_volume *volume)
+const char *volume_state(const struct live_volume *volume)
 {
     if (volume->definition.started) {
         return "Started";
@@ -119,10 +117,11 @@ static json_t *describe_info(struct daemon *daemon, const struct volume_id *id)
     const struct volume_definition *definition = &volume->definition;
     char text[VOLUME_ID_TEXT_SIZE];
     volume_id_to_text(&definition->id, text);
-    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:{}, s:o}", "name", definition->name,
+    return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:I, s:{s:i}, s:o}", "name", definition->name,
                      "type", "Replicate", "id", text, "status", volume_state(volume), "replica",
                      (int)definition->replica, "transport", "tcp", "view",
-                     (json_int_t)volume->view.number, "options", "bricks", info_bricks(definition));
+                     (json_int_t)volume->view.number, "options", "min-insync",
+                     (int)definition->min_insync, "bricks", info_bricks(definition));
 }
 
 int command_volume_info(struct command *command)
@@ -131,87 +130,6 @@ int command_volume_info(struct command *command)
 }
 
 /* ---- status -------------------------------------------------------------------------------- */
-
-static const char *role_name(unsigned role)
-{
-    static const char *const names[] = {"idle", "backup", "settling", "primary"};
-    return role < sizeof(names) / sizeof(names[0]) ? names[role] : "unknown";
-}
-
-static json_t *status_process(struct daemon *daemon, const struct volume_id *id, uint32_t number)
-{
-    AUTO_LOCK(&daemon->live.lock);
-    const struct live_volume *volume = live_find_id(&daemon->live, id);
-    if (!volume) {
-        return NULL;
-    }
-    const struct brick_definition *definition = &volume->definition.bricks[number];
-    const struct live_brick *brick = &volume->bricks[number];
-    struct process_status process = {.pid = 0};
-    if (brick->process) {
-        process_status(brick->process, &process);
-    }
-    return json_pack("{s:i, s:s, s:s, s:i, s:i, s:b, s:i, s:s}", "number", (int)number, "host",
-                     definition->host, "path", definition->path, "port", (int)definition->port,
-                     "pid", (int)process.pid, "online", brick->said.is_registered, "restarts",
-                     (int)process.deaths, "last_end", process.ending);
-}
-
-static void status_answered(json_t *json, const struct supervised_status_reply *status)
-{
-    json_object_update_new(
-        json,
-        json_pack("{s:s, s:I, s:I, s:I, s:i, s:I, s:I, s:I, s:I, s:I}", "role",
-                  role_name(status->role), "view", (json_int_t)status->view, "last_index",
-                  (json_int_t)status->last_index, "committed", (json_int_t)status->commit_index,
-                  "clients", (int)status->clients, "operations", (json_int_t)status->operations,
-                  "bytes_read", (json_int_t)status->bytes_read, "bytes_written",
-                  (json_int_t)status->bytes_written, "disk_total",
-                  (json_int_t)status->disk.bytes_total, "disk_free",
-                  (json_int_t)status->disk.bytes_available));
-}
-
-static json_t *status_brick(struct daemon *daemon, const struct volume_id *id, uint32_t number)
-{
-    json_t *json = status_process(daemon, id, number);
-    if (!json) {
-        return NULL;
-    }
-    struct supervised_status_reply status;
-    if (json_is_true(json_object_get(json, "online")) &&
-        brick_status(daemon, id, number, &status) == 0) {
-        status_answered(json, &status);
-    } else {
-        /* Registered and silent is as good as away. */
-        json_object_set_new(json, "online", json_false());
-    }
-    return json;
-}
-
-static json_t *describe_status(struct daemon *daemon, const struct volume_id *id)
-{
-    struct volume_definition definition;
-    json_t *json;
-    {
-        AUTO_LOCK(&daemon->live.lock);
-        const struct live_volume *volume = live_find_id(&daemon->live, id);
-        if (!volume) {
-            return NULL;
-        }
-        definition = volume->definition;
-        json = json_pack("{s:s, s:s, s:I}", "name", definition.name, "status", volume_state(volume),
-                         "view", (json_int_t)volume->view.number);
-    }
-    json_t *bricks = json_array();
-    for (uint32_t i = 0; i < definition.brick_count; i++) {
-        json_t *brick = status_brick(daemon, id, i);
-        if (brick) {
-            json_array_append_new(bricks, brick);
-        }
-    }
-    json_object_set_new(json, "bricks", bricks);
-    return json;
-}
 
 int command_volume_status(struct command *command)
 {

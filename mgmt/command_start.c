@@ -1,11 +1,13 @@
 /*
  * volume start and volume stop.
  *
- *     start: ports, "started" in the store, processes, registrations, view, primary answers
+ *     start: ports, "started" in the store, processes, registrations, view, primary answers, late
+ *            bricks
  *     stop:  "started" off in the store, the primary's process, the others'
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "backend/base/clock.h"
@@ -71,22 +73,39 @@ static int refuse_for_brick(struct command *command, const struct volume_definit
                   line[0] ? line : "(it is empty)");
 }
 
-/* The brick that keeps the volume from starting: *out_number. Lock held. */
-static bool find_unregistered(const struct live_volume *volume, unsigned deaths_min,
-                              uint32_t *out_number)
+/* Whether a brick that is not registered has died that often. Lock held. */
+static bool is_missing(const struct live_brick *brick, unsigned deaths_min)
 {
+    struct process_status status = {.pid = 0};
+    if (brick->process) {
+        process_status(brick->process, &status);
+    }
+    return !brick->said.is_registered && status.deaths >= deaths_min;
+}
+
+/*
+ * Whether so many bricks are missing that the volume cannot start: any at its first start, later so
+ * many of those in sync that fewer than min_insync are left; who is not in sync cannot help.
+ * *out_number is one of them. Lock held.
+ */
+static bool find_missing(const struct live_volume *volume, unsigned deaths_min,
+                         uint32_t *out_number)
+{
+    const struct view *view = &volume->view;
+    uint32_t left = 0;
+    bool any = false;
     for (uint32_t i = 0; i < volume->definition.brick_count; i++) {
-        const struct live_brick *brick = &volume->bricks[i];
-        struct process_status status = {.pid = 0};
-        if (brick->process) {
-            process_status(brick->process, &status);
+        if (view->number > 0 && view->members[i].state != MEMBER_IN_SYNC) {
+            continue;
         }
-        if (!brick->said.is_registered && status.deaths >= deaths_min) {
-            *out_number = i;
-            return true;
+        if (is_missing(&volume->bricks[i], deaths_min)) {
+            *out_number = any ? *out_number : i;
+            any = true;
+        } else {
+            left++;
         }
     }
-    return false;
+    return any && (view->number == 0 || left < volume->definition.min_insync);
 }
 
 static int refuse_for_stop(struct command *command)
@@ -99,8 +118,8 @@ static int refuse_for_stop(struct command *command)
 enum progress { PROGRESS_WAITS, PROGRESS_HAS_VIEW, PROGRESS_BRICK_FAILED, PROGRESS_STOPPING };
 
 /*
- * Wait until all bricks are registered and have a view, or one failed, or it is end_ns: then
- * PROGRESS_WAITS, if none is to blame.
+ * Wait until there is a view and enough bricks are registered to act in it or the next one, or too
+ * many failed, or it is end_ns: then PROGRESS_WAITS, if none is to blame.
  */
 static enum progress wait_for_progress(struct live *live, const struct volume_id *id,
                                        uint64_t end_ns, uint32_t *out_failed)
@@ -109,11 +128,11 @@ static enum progress wait_for_progress(struct live *live, const struct volume_id
     int status = 0;
     const struct live_volume *volume;
     while ((volume = live_find_id(live, id)) != NULL && status != -ECANCELED) {
-        bool is_complete = !find_unregistered(volume, 0, out_failed);
+        bool is_complete = !find_missing(volume, 0, out_failed);
         if (is_complete && volume->view.number > 0) {
             return PROGRESS_HAS_VIEW;
         }
-        if (find_unregistered(volume, START_DEATHS_MAX, out_failed)) {
+        if (find_missing(volume, START_DEATHS_MAX, out_failed)) {
             return PROGRESS_BRICK_FAILED;
         }
         if (status == -ETIMEDOUT) {
@@ -144,7 +163,7 @@ static int wait_for_view(struct command *command, const struct volume_definition
 }
 
 static int current_primary(struct command *command, const struct volume_id *id,
-                           uint32_t *out_primary)
+                           uint32_t *out_primary, uint64_t *out_view)
 {
     struct live *live = &command->daemon->live;
     AUTO_LOCK(&live->lock);
@@ -153,6 +172,7 @@ static int current_primary(struct command *command, const struct volume_id *id,
         return refuse_for_stop(command);
     }
     *out_primary = volume->view.primary;
+    *out_view = volume->view.number;
     return 0;
 }
 
@@ -163,23 +183,24 @@ static bool pause_or_failure(struct live *live, const struct volume_id *id, uint
     (void)live_wait(live,
                     now_ns() + SETTLE_POLL_MS * NS_PER_MS); /* why it returned does not matter */
     const struct live_volume *volume = live_find_id(live, id);
-    return volume && find_unregistered(volume, START_DEATHS_MAX, out_failed);
+    return volume && find_missing(volume, START_DEATHS_MAX, out_failed);
 }
 
-/* Wait until the primary has settled and answers clients. */
+/* Wait until the primary of the volume's view, whichever bricks agree on, answers clients. */
 static int wait_for_primary(struct command *command, const struct volume_definition *definition,
                             uint64_t end_ns)
 {
     uint32_t primary = 0;
     uint32_t failed = 0;
+    uint64_t view = 0;
     while (now_ns() < end_ns) {
-        int status = current_primary(command, &definition->id, &primary);
+        int status = current_primary(command, &definition->id, &primary, &view);
         if (status) {
             return status;
         }
-        struct supervised_status_reply brick = {.role = 0};
+        struct brick_report brick;
         status = brick_status(command->daemon, &definition->id, primary, &brick);
-        if (status == 0 && brick.role == ROLE_PRIMARY) {
+        if (status == 0 && brick.said.role == ROLE_PRIMARY && brick.said.view >= view) {
             return 0;
         }
         if (pause_or_failure(&command->daemon->live, &definition->id, &failed)) {
@@ -190,6 +211,50 @@ static int wait_for_primary(struct command *command, const struct volume_definit
                   "the bricks came up, but the primary (brick %u) did not begin to answer within "
                   "%d s; see %.2000s/log",
                   primary, START_MS_MAX / 1000, command->daemon->config.state_dir);
+}
+
+/* The names of bricks that are not registered. Returns whether some of them may still be. */
+static bool collect_missing(struct live *live, const struct volume_id *id, json_t **out_names)
+{
+    AUTO_LOCK(&live->lock);
+    bool may_come = false;
+    *out_names = json_array();
+    const struct live_volume *volume = live_find_id(live, id);
+    for (uint32_t i = 0; volume && i < volume->definition.brick_count; i++) {
+        if (is_missing(&volume->bricks[i], 0)) {
+            may_come = may_come || !is_missing(&volume->bricks[i], START_DEATHS_MAX);
+            json_array_append_new(*out_names, json_sprintf("%s-%u", volume->definition.name, i));
+        }
+    }
+    return may_come && !live->stopping;
+}
+
+/* The volume serves; give the rest a moment, and name who is still missing. */
+static void wait_for_late_bricks(struct command *command,
+                                 const struct volume_definition *definition, uint64_t end_ns)
+{
+    struct live *live = &command->daemon->live;
+    json_t *names;
+    while (collect_missing(live, &definition->id, &names) && now_ns() < end_ns) {
+        json_decref(names);
+        AUTO_LOCK(&live->lock);
+        (void)live_wait(live, end_ns); /* why it returned does not matter */
+    }
+    char text[SET_MEMBERS_MAX * (VOLUME_NAME_MAX + 16)] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", i ? ", " : "",
+                                 json_string_value(json_array_get(names, i)));
+    }
+    if (used > 0) {
+        command_answer(command, "warning",
+                       json_sprintf("volume %s serves, but of its bricks %s did not come up; see "
+                                    "\"trivet volume status %s\" and the logs of these bricks in "
+                                    "%.1000s/log",
+                                    definition->name, text, definition->name,
+                                    command->daemon->config.state_dir));
+    }
+    command_answer(command, "missing", names);
 }
 
 /* Undo a start that failed, keeping its sentence. */
@@ -233,7 +298,8 @@ int command_volume_start(struct command *command)
             return status;
         }
     }
-    uint64_t end_ns = now_ns() + START_MS_MAX * NS_PER_MS;
+    uint64_t begin_ns = now_ns();
+    uint64_t end_ns = begin_ns + START_MS_MAX * NS_PER_MS;
     status = start_bricks(command, &definition);
     status = status ? status : wait_for_view(command, &definition, end_ns);
     status = status ? status : wait_for_primary(command, &definition, end_ns);
@@ -244,6 +310,7 @@ int command_volume_start(struct command *command)
     if (status) {
         return status;
     }
+    wait_for_late_bricks(command, &definition, begin_ns + START_WAIT_MS * NS_PER_MS);
     log_info("volume %s started", name);
     command_answer(command, "volume", json_string(name));
     return 0;

@@ -36,7 +36,7 @@ static int request_parse_bricks(struct command *command, struct volume_definitio
 
 static int request_parse(struct command *command, struct volume_definition *out_definition)
 {
-    struct volume_definition definition = {.version = 0};
+    struct volume_definition definition = {.min_insync = MIN_INSYNC_DEFAULT};
     const char *name = command_text(command, "volume");
     int status = volume_name_check(name, &command->why);
     if (status) {

@@ -20,7 +20,7 @@
 
 /* One thread reads all connections: its handlers never wait, and messages are few. */
 #define LOOP_THREADS 1
-/* Commands may hold COMMANDS_RUNNING_MAX of them; views are settled by the rest. */
+/* Commands may hold COMMANDS_RUNNING_MAX of them; records are changed by the rest. */
 #define WORKER_THREADS (COMMANDS_RUNNING_MAX + 2)
 #define TICK_MS 200
 
@@ -94,6 +94,12 @@ static int lock_state(struct daemon *daemon, struct refusal *out_why)
 
 /* ---- parts --------------------------------------------------------------------------------- */
 
+static void process_ended(pid_t pid, void *context)
+{
+    struct daemon *daemon = context;
+    live_process_ended(&daemon->live, pid);
+}
+
 static void processes_changed(void *context)
 {
     struct daemon *daemon = context;
@@ -163,7 +169,9 @@ static int start_loop(struct daemon *daemon, struct refusal *out_why)
         return status;
     }
     commands_init(&daemon->commands, daemon);
-    status = supervisor_new(processes_changed, daemon, &daemon->supervisor);
+    struct supervisor_hooks hooks = {
+        .ended = process_ended, .changed = processes_changed, .context = daemon};
+    status = supervisor_new(&hooks, &daemon->supervisor);
     if (status) {
         (void)refuse(out_why, status, "processes cannot be supervised: %s", error_text(status));
         goto undo_live;

@@ -1,6 +1,6 @@
 /*
- * What trivetd answers: MGMT_NULL, MGMT_VOLUME and MGMT_REGISTER on TCP, and MGMT_COMMAND besides
- * on the Unix socket, whose permissions say who may give commands.
+ * What trivetd answers: everything but MGMT_COMMAND on TCP, that one on the Unix socket, whose
+ * permissions say who may give commands.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -44,9 +44,31 @@ static void serve_register(struct rpc_call *call, void *context)
     bool is_registered = reply.status == 0;
     rpc_call_reply(call, (xdrproc_t)xdr_mgmt_register_reply, &reply, NULL);
     if (is_registered) {
-        live_settle(&daemon->live, &args.volume);
+        live_begin(&daemon->live, &args.volume);
         live_tell(&daemon->live, &args.volume);
     }
+}
+
+static void serve_propose(struct rpc_call *call, void *context)
+{
+    struct daemon *daemon = context;
+    struct mgmt_propose_args args = {.level = 0};
+    if (rpc_call_decode(call, (xdrproc_t)xdr_mgmt_propose_args, &args, NULL)) {
+        rpc_call_garbage(call);
+        return;
+    }
+    live_propose(&daemon->live, call, &args);
+}
+
+static void serve_current(struct rpc_call *call, void *context)
+{
+    struct daemon *daemon = context;
+    struct mgmt_current_args args = {.level = 0};
+    if (rpc_call_decode(call, (xdrproc_t)xdr_mgmt_current_args, &args, NULL)) {
+        rpc_call_garbage(call);
+        return;
+    }
+    live_answer_current(&daemon->live, call, &args);
 }
 
 static void serve_command(struct rpc_call *call, void *context)
@@ -67,22 +89,29 @@ static void connection_closed(struct rpc_connection *connection, void *context)
     live_disconnected(&daemon->live, connection);
 }
 
-/* By number; the network's table ends before MGMT_COMMAND. */
-static const struct rpc_procedure procedures[] = {
+/* By number. */
+static const struct rpc_procedure tcp_procedures[] = {
     [MGMT_NULL] = {"MGMT_NULL", serve_null},
     [MGMT_VOLUME] = {"MGMT_VOLUME", serve_volume},
     [MGMT_REGISTER] = {"MGMT_REGISTER", serve_register},
+    [MGMT_PROPOSE] = {"MGMT_PROPOSE", serve_propose},
+    [MGMT_CURRENT] = {"MGMT_CURRENT", serve_current},
+};
+static const struct rpc_procedure unix_procedures[] = {
+    [MGMT_NULL] = {"MGMT_NULL", serve_null},
+    [MGMT_VOLUME] = {"MGMT_VOLUME", serve_volume},
     [MGMT_COMMAND] = {"MGMT_COMMAND", serve_command},
 };
+#define COUNT(procedures) (sizeof(procedures) / sizeof((procedures)[0]))
 
 static void service_init(struct daemon *daemon, struct daemon_service *service,
-                         uint32_t procedure_count)
+                         const struct rpc_procedure *procedures, size_t procedure_count)
 {
     service->program = (struct rpc_program){
         .program = TRIVET_MGMT,
         .version = TRIVET_MGMT_V1,
         .procedures = procedures,
-        .procedure_count = procedure_count,
+        .procedure_count = (uint32_t)procedure_count,
         .context = daemon,
     };
     service->programs[0] = &service->program;
@@ -138,8 +167,8 @@ static int listen_tcp(struct daemon *daemon, struct refusal *out_why)
 
 int daemon_serve(struct daemon *daemon, struct refusal *out_why)
 {
-    service_init(daemon, &daemon->tcp_service, MGMT_COMMAND);
-    service_init(daemon, &daemon->unix_service, MGMT_COMMAND + 1);
+    service_init(daemon, &daemon->tcp_service, tcp_procedures, COUNT(tcp_procedures));
+    service_init(daemon, &daemon->unix_service, unix_procedures, COUNT(unix_procedures));
     int status = listen_tcp(daemon, out_why);
     return status ? status : listen_unix(daemon, out_why);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backend/base/check.h"
+#include "backend/base/clock.h"
 #include "backend/base/errors.h"
 #include "backend/base/log.h"
 #include "backend/base/scope.h"
@@ -40,6 +41,7 @@ void live_spec(const struct live_volume *volume, struct volume_spec *out_spec)
     *out_spec = (struct volume_spec){
         .id = definition->id,
         .started = definition->started,
+        .min_insync = definition->min_insync,
         .view = volume->view,
     };
     text_copy(out_spec->name, sizeof(out_spec->name), definition->name);
@@ -82,7 +84,8 @@ static struct live_volume *live_add(struct live *live)
 
 /* Enter what the store says of a volume. Lock held. */
 static int live_enter(struct live *live, const struct volume_definition *definition,
-                      const struct view *view, uint64_t view_version)
+                      const struct view *view, const struct view_change *change,
+                      uint64_t view_version)
 {
     struct live_volume *volume = live_find(live, definition->name);
     if (volume && memcmp(volume->definition.id.bytes, definition->id.bytes, VOLUME_ID_SIZE) != 0) {
@@ -96,12 +99,16 @@ static int live_enter(struct live *live, const struct volume_definition *definit
         return -ENOSPC;
     }
     /* Watches may overtake one another: never go back. */
-    if (definition->version >= volume->definition.version) {
+    if (definition->version > volume->definition.version) {
         volume->definition = *definition;
+        volume->news++;
     }
-    if (view_version >= volume->view_version) {
+    if (view_version > volume->view_version) {
         volume->view = *view;
+        volume->change = *change;
         volume->view_version = view_version;
+        volume->view_ns = clock_monotonic_ns(clock_real());
+        volume->news++;
     }
     return 0;
 }
@@ -121,6 +128,7 @@ static int live_reload(struct live *live, const char *name)
 {
     struct volume_definition definition;
     struct view view;
+    struct view_change change;
     uint64_t view_version = 0;
     int status = volume_definition_load(live->store, name, &definition);
     if (status == -ENOENT) {
@@ -128,18 +136,18 @@ static int live_reload(struct live *live, const char *name)
         return 0;
     }
     if (status == 0) {
-        status = view_load(live->store, &definition, 0, &view, &view_version);
+        status = view_load(live->store, &definition, 0, &view, &change, &view_version);
     }
     if (status) {
         return status;
     }
     AUTO_LOCK(&live->lock);
-    status = live_enter(live, &definition, &view, view_version);
+    status = live_enter(live, &definition, &view, &change, view_version);
     pthread_cond_broadcast(&live->changed);
     return status;
 }
 
-static void live_follow(struct live *live, const char *name)
+void live_follow(struct live *live, const char *name)
 {
     int status = live_reload(live, name);
     if (status) {
@@ -201,6 +209,7 @@ int live_init(struct live *live, struct cluster_store *store, struct rpc_loop *l
               struct refusal *out_why)
 {
     *live = (struct live){.store = store, .loop = loop};
+    live->works_end = &live->works;
     pthread_mutex_init(&live->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -236,7 +245,7 @@ void live_release(struct live *live)
 {
     {
         AUTO_LOCK(&live->lock);
-        INVARIANT(live->waiter_count == 0);
+        INVARIANT(live->waiter_count == 0 && live->work_count == 0);
         while (live->volumes) {
             live_remove(live, live->volumes);
         }

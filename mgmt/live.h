@@ -3,8 +3,8 @@
  * with the bricks that are registered and the processes that this trivetd supervises. Every change
  * goes store first, memory after, so that memory never says more than is durable.
  *
- *     register ──► settle: view_next ──► view_save ──► watch ──► live.view, tell bricks, wake
- * waiters
+ *     all registered: view_first ─┐
+ *     MGMT_PROPOSE: checked ──────┴─► view_save ──► watch ──► live.view, tell bricks, wake waiters
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -22,24 +22,33 @@
 #include "mgmt/views.h"
 #include "mgmt/volumes.h"
 
+/* What stays when the connection ends or the process dies: said, but is_registered, and pid. */
 struct live_brick {
     struct process *process;           /* of whoever commands the volume; NULL: none */
     struct rpc_connection *connection; /* it registered on, a reference; NULL: not registered */
     struct candidate said;
-    uint32_t pid; /* as it registered */
-    uint64_t view_acknowledged;
-    bool is_being_told; /* a SUPERVISED_VIEW is on its way on this connection */
+    uint32_t pid; /* as it registered; 0 after its end was seen */
+    /* On this connection: the news last told, with which view, and acknowledged; and whether a
+     * SUPERVISED_VIEW is on its way. */
+    uint64_t told;
+    uint64_t told_view;
+    uint64_t acknowledged;
+    unsigned tellings;
+    /* For the log: when it registered last, and when and how it was lost last. */
+    uint64_t came_ns;
+    uint64_t lost_ns;
+    const char *lost_how;
 };
 
 struct live_volume {
     struct live_volume *next;
     struct volume_definition definition;
     struct view view; /* number 0: none yet */
+    struct view_change change;
     uint64_t view_version;
+    uint64_t view_ns; /* when it came into memory */
+    uint64_t news;    /* counts changes of what bricks are told */
     struct live_brick bricks[SET_MEMBERS_MAX];
-    bool is_settling;   /* a worker decides about the next view */
-    bool settle_again;  /* something changed meanwhile */
-    bool settle_failed; /* the store did not take it: try again at the next tick */
 };
 
 /*
@@ -57,6 +66,10 @@ struct live {
     size_t volume_count;
     struct waiter *waiters;
     size_t waiter_count;
+    struct record_work *works; /* oldest first; one worker does them, one after the other */
+    struct record_work **works_end;
+    size_t work_count;
+    bool is_working;
     bool stopping;
 };
 
@@ -91,10 +104,26 @@ int live_register(struct live *live, struct rpc_connection *connection,
                   const struct mgmt_register_args *args, struct volume_spec *out_spec);
 /* connection ended: who registered on it is no longer, who waited on it is forgotten. */
 void live_disconnected(struct live *live, struct rpc_connection *connection);
-/* See who may be in the next view, on a worker. */
-void live_settle(struct live *live, const struct volume_id *id);
 /* Bring the view to those that do not have it. */
 void live_tell(struct live *live, const struct volume_id *id);
+/* The process pid has ended: if it is a brick's, the others of its volume are told, and it is
+ * registered no longer, so that nothing that it still has sent counts. */
+void live_process_ended(struct live *live, pid_t pid);
+/* Bring memory to what the store says of the volume of that name, and tell everybody. */
+void live_follow(struct live *live, const char *name);
+
+/*
+ * Records: live_record.c. First views, proposals and readings are done one after the other in the
+ * order in which they came, so that the answer to a reading says of every proposal that was sent
+ * before it on the same connection, or on one that was given up, whether it was taken.
+ */
+
+/* Make the first view, if the volume has none and every brick is registered. */
+void live_begin(struct live *live, const struct volume_id *id);
+/* Answer MGMT_PROPOSE and MGMT_CURRENT. args is copied. */
+void live_propose(struct live *live, struct rpc_call *call, const struct mgmt_propose_args *args);
+void live_answer_current(struct live *live, struct rpc_call *call,
+                         const struct mgmt_current_args *args);
 
 /* Answer MGMT_VOLUME now, or when there is news or time is up. */
 void live_answer_volume(struct live *live, struct rpc_call *call,

@@ -1,6 +1,6 @@
 /*
- * Live volumes: bricks register, the view that follows is settled, and everybody in it is told
- * until he has acknowledged it. See live.h.
+ * Live volumes: bricks register and are told the view until they have acknowledged it, and are told
+ * of the deaths of others. See live.h.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -9,10 +9,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "backend/base/check.h"
+#include "backend/base/clock.h"
 #include "backend/base/errors.h"
 #include "backend/base/log.h"
 #include "backend/base/scope.h"
+#include "backend/base/text.h"
 
 /* How long a brick may take to acknowledge a view before it is told again. */
 #define TELL_MS_MAX 5000
@@ -44,8 +45,17 @@ static void brick_detach(struct live_brick *brick)
     rpc_connection_put(brick->connection);
     brick->connection = NULL;
     brick->said.is_registered = false;
-    brick->is_being_told = false;
-    brick->view_acknowledged = 0;
+    brick->told = 0;
+    brick->told_view = 0;
+    brick->acknowledged = 0;
+    brick->tellings = 0;
+}
+
+static void brick_lose(struct live_brick *brick, const char *how)
+{
+    brick->lost_ns = clock_monotonic_ns(clock_real());
+    brick->lost_how = how;
+    brick_detach(brick);
 }
 
 static int live_register_locked(struct live *live, struct rpc_connection *connection,
@@ -69,6 +79,7 @@ static int live_register_locked(struct live *live, struct rpc_connection *connec
     }
     brick->connection = rpc_connection_get(connection);
     brick->pid = args->pid;
+    brick->came_ns = clock_monotonic_ns(clock_real());
     brick->said = (struct candidate){
         .is_registered = true,
         .incarnation = args->incarnation,
@@ -101,7 +112,7 @@ void live_disconnected(struct live *live, struct rpc_connection *connection)
         for (struct live_volume *volume = live->volumes; volume; volume = volume->next) {
             for (uint32_t i = 0; i < volume->definition.brick_count; i++) {
                 if (volume->bricks[i].connection == connection) {
-                    brick_detach(&volume->bricks[i]);
+                    brick_lose(&volume->bricks[i], "was lost");
                     log_info("brick %s-%u is no longer registered: its connection ended",
                              volume->definition.name, i);
                 }
@@ -112,107 +123,6 @@ void live_disconnected(struct live *live, struct rpc_connection *connection)
     live_answer_waiters(live, connection);
 }
 
-/* ---- settling ------------------------------------------------------------------------------ */
-
-struct settling {
-    struct live *live;
-    struct volume_id id;
-};
-
-/* What a decision rests on, copied so that it is made and stored without the lock. */
-struct situation {
-    struct volume_definition definition;
-    struct view view;
-    uint64_t view_version;
-    struct candidate candidates[SET_MEMBERS_MAX];
-};
-
-/* Returns false, and ends the settling, if there is nothing more to decide. */
-static bool settle_look(struct settling *settling, struct situation *out_situation, bool first)
-{
-    struct live *live = settling->live;
-    AUTO_LOCK(&live->lock);
-    struct live_volume *volume = live_find_id(live, &settling->id);
-    if (!volume) {
-        return false;
-    }
-    if ((!first && !volume->settle_again) || !volume->definition.started || live->stopping) {
-        volume->is_settling = false;
-        return false;
-    }
-    volume->settle_again = false;
-    out_situation->definition = volume->definition;
-    out_situation->view = volume->view;
-    out_situation->view_version = volume->view_version;
-    for (uint32_t i = 0; i < SET_MEMBERS_MAX; i++) {
-        out_situation->candidates[i] = volume->bricks[i].said;
-    }
-    return true;
-}
-
-static void settle_note(struct settling *settling, int status)
-{
-    struct live *live = settling->live;
-    AUTO_LOCK(&live->lock);
-    struct live_volume *volume = live_find_id(live, &settling->id);
-    if (volume) {
-        /* A conflict means that memory lagged behind the store; its watch is bringing it along. */
-        volume->settle_failed = status != 0;
-    }
-}
-
-static void settle_decide(struct settling *settling, const struct situation *situation)
-{
-    struct view next;
-    if (!view_next(&situation->definition, &situation->view, situation->candidates, &next)) {
-        settle_note(settling, 0);
-        return;
-    }
-    int status =
-        view_save(settling->live->store, &situation->definition, &next, situation->view_version);
-    settle_note(settling, status);
-    if (status == 0) {
-        const struct view_member *primary = &next.members[next.primary];
-        log_info("volume %s: view %" PRIu64 ", primary brick %s-%u at %s:%u",
-                 situation->definition.name, next.number, situation->definition.name,
-                 primary->brick, primary->host, primary->port);
-    } else {
-        log_error("volume %s: view %" PRIu64 " could not be stored: %s; trying again",
-                  situation->definition.name, next.number, error_text(status));
-    }
-}
-
-static void settle_run(void *context)
-{
-    struct settling *settling = context;
-    AUTO_FREE struct situation *situation = malloc(sizeof(*situation));
-    INVARIANT(situation != NULL);
-    for (bool first = true; settle_look(settling, situation, first); first = false) {
-        settle_decide(settling, situation);
-    }
-    free(settling);
-}
-
-void live_settle(struct live *live, const struct volume_id *id)
-{
-    {
-        AUTO_LOCK(&live->lock);
-        struct live_volume *volume = live_find_id(live, id);
-        if (!volume) {
-            return;
-        }
-        if (volume->is_settling) {
-            volume->settle_again = true;
-            return;
-        }
-        volume->is_settling = true;
-    }
-    struct settling *settling = malloc(sizeof(*settling));
-    INVARIANT(settling != NULL);
-    *settling = (struct settling){.live = live, .id = *id};
-    rpc_offload(live->loop, settle_run, settling);
-}
-
 /* ---- telling ------------------------------------------------------------------------------- */
 
 /* A SUPERVISED_VIEW under way. */
@@ -220,11 +130,12 @@ struct telling {
     struct live *live;
     struct volume_id id;
     uint32_t brick;
+    uint64_t news;
     uint64_t view;
     struct rpc_connection *connection; /* a reference */
 };
 
-/* Note the outcome. Returns true if the brick took the view and there is a newer one already. */
+/* Note the outcome. Returns true if the brick took it and there is more to tell. */
 static bool tell_note(const struct telling *telling, bool is_acknowledged)
 {
     struct live *live = telling->live;
@@ -234,12 +145,15 @@ static bool tell_note(const struct telling *telling, bool is_acknowledged)
         return false; /* another connection, another acknowledgement */
     }
     struct live_brick *brick = &volume->bricks[telling->brick];
-    brick->is_being_told = false;
-    if (is_acknowledged && telling->view > brick->view_acknowledged) {
-        brick->view_acknowledged = telling->view;
+    brick->tellings--;
+    if (is_acknowledged && telling->news > brick->acknowledged) {
+        brick->acknowledged = telling->news;
         pthread_cond_broadcast(&live->changed);
     }
-    return is_acknowledged && brick->view_acknowledged < volume->view.number;
+    if (!is_acknowledged && brick->told == telling->news) {
+        brick->told = brick->acknowledged; /* the next tick tells it again */
+    }
+    return is_acknowledged && brick->told < volume->news;
 }
 
 static void tell_done(struct rpc_reply *reply, void *context)
@@ -255,7 +169,7 @@ static void tell_done(struct rpc_reply *reply, void *context)
     }
     /* A lost connection is told of by its end. */
     if (status && status != -E_CONNECTION_LOST) {
-        log_warn("the brick at %s did not take view %" PRIu64 ": %s; telling it again",
+        log_warn("the brick at %s did not take view %" PRIu64 ": %s",
                  rpc_connection_name(telling->connection), telling->view, error_text(status));
     }
     bool is_outdated = tell_note(telling, status == 0);
@@ -285,6 +199,14 @@ static void tell_start(struct telling *telling, struct supervised_view_args *arg
     }
 }
 
+/* A newer view does not wait for the acknowledgement of an older one: its brick may hang. What
+ * changed besides does, so that it does not overtake. */
+static bool is_to_be_told(const struct live_brick *brick, const struct live_volume *volume)
+{
+    return brick->connection && volume->view.number > 0 && brick->told < volume->news &&
+           (brick->tellings == 0 || brick->told_view < volume->view.number);
+}
+
 /* Collect whom to tell. Lock held. */
 static uint32_t tell_whom(struct live *live, struct live_volume *volume,
                           struct telling *tellings[SET_MEMBERS_MAX])
@@ -292,8 +214,7 @@ static uint32_t tell_whom(struct live *live, struct live_volume *volume,
     uint32_t count = 0;
     for (uint32_t i = 0; i < volume->definition.brick_count; i++) {
         struct live_brick *brick = &volume->bricks[i];
-        if (!brick->connection || brick->is_being_told ||
-            brick->view_acknowledged >= volume->view.number) {
+        if (!is_to_be_told(brick, volume)) {
             continue;
         }
         struct telling *telling = malloc(sizeof(*telling));
@@ -304,10 +225,13 @@ static uint32_t tell_whom(struct live *live, struct live_volume *volume,
             .live = live,
             .id = volume->definition.id,
             .brick = i,
+            .news = volume->news,
             .view = volume->view.number,
             .connection = rpc_connection_get(brick->connection),
         };
-        brick->is_being_told = true;
+        brick->told = volume->news;
+        brick->told_view = volume->view.number;
+        brick->tellings++;
         tellings[count++] = telling;
     }
     return count;
@@ -332,23 +256,109 @@ void live_tell(struct live *live, const struct volume_id *id)
     }
 }
 
+/* ---- deaths -------------------------------------------------------------------------------- */
+
+/* A brick's end, and who is to hear of it. */
+struct death {
+    char volume[VOLUME_NAME_MAX + 1];
+    struct supervised_death_args args;
+    struct rpc_connection *others[SET_MEMBERS_MAX]; /* references */
+    uint32_t count;
+};
+
+/* Lock held. */
+static struct live_brick *find_process(struct live *live, uint32_t pid,
+                                       struct live_volume **out_volume, uint32_t *out_number)
+{
+    for (struct live_volume *volume = live->volumes; volume; volume = volume->next) {
+        for (uint32_t i = 0; i < volume->definition.brick_count; i++) {
+            if (volume->bricks[i].pid == pid) {
+                *out_volume = volume;
+                *out_number = i;
+                return &volume->bricks[i];
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Take note of the end. Returns false if it was no brick's that has registered. */
+static bool death_note(struct live *live, uint32_t pid, struct death *out_death)
+{
+    AUTO_LOCK(&live->lock);
+    struct live_volume *volume;
+    uint32_t number;
+    struct live_brick *brick = find_process(live, pid, &volume, &number);
+    if (!brick) {
+        return false;
+    }
+    *out_death = (struct death){
+        .args = {.brick = number, .incarnation = brick->said.incarnation},
+    };
+    text_copy(out_death->volume, sizeof(out_death->volume), volume->definition.name);
+    brick->pid = 0;
+    brick->lost_how = "ended";
+    if (brick->connection) {
+        rpc_connection_close(brick->connection);
+        brick_lose(brick, "ended");
+    }
+    /* While a volume stops nobody is to take anybody's place. */
+    for (uint32_t i = 0; i < volume->definition.brick_count; i++) {
+        struct rpc_connection *other = volume->bricks[i].connection;
+        if (other && volume->definition.started && !live->stopping) {
+            out_death->others[out_death->count++] = rpc_connection_get(other);
+        }
+    }
+    pthread_cond_broadcast(&live->changed);
+    return true;
+}
+
+static void death_told(struct rpc_reply *reply, void *context)
+{
+    (void)reply; /* who does not hear it finds out by himself, a little later */
+    (void)context;
+}
+
+void live_process_ended(struct live *live, pid_t pid)
+{
+    struct death death;
+    if (!death_note(live, (uint32_t)pid, &death)) {
+        return;
+    }
+    struct rpc_call_request request = {
+        .program = TRIVET_SUPERVISED,
+        .version = TRIVET_SUPERVISED_V1,
+        .procedure = SUPERVISED_DEATH,
+        .encode = (xdrproc_t)xdr_supervised_death_args,
+        .arguments = &death.args,
+        .timeout_ms = TELL_MS_MAX,
+        .callback = death_told,
+    };
+    for (uint32_t i = 0; i < death.count; i++) {
+        (void)rpc_call_start(death.others[i], &request); /* as death_told */
+        rpc_connection_put(death.others[i]);
+    }
+    log_info("brick %s-%u ended, incarnation %016" PRIx64 "; %u others were told", death.volume,
+             death.args.brick, (uint64_t)death.args.incarnation, death.count);
+}
+
 /* ---- now and then -------------------------------------------------------------------------- */
 
 void live_tick(struct live *live)
 {
     struct volume_id ids[VOLUMES_MAX];
-    bool settle[VOLUMES_MAX];
+    bool is_new[VOLUMES_MAX];
     size_t count = 0;
     {
         AUTO_LOCK(&live->lock);
         for (struct live_volume *volume = live->volumes; volume; volume = volume->next) {
-            settle[count] = volume->settle_failed;
+            is_new[count] = volume->definition.started && volume->view.number == 0;
             ids[count++] = volume->definition.id;
         }
     }
     for (size_t i = 0; i < count; i++) {
-        if (settle[i]) {
-            live_settle(live, &ids[i]);
+        if (is_new[i]) {
+            live_begin(live, &ids[i]); /* the store may not have taken it */
         }
         live_tell(live, &ids[i]);
     }

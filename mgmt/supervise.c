@@ -47,8 +47,11 @@ struct process {
     uint64_t restart_at_ns;
     unsigned series; /* restarts since it last lived for RESTART_SERIES_MS */
     unsigned deaths;
+    unsigned reentries;
+    bool is_reentered; /* its last end was with reenter_status */
     char ending[128];
     /* the plan */
+    int reenter_status;
     char *name;
     char *log_path;
     char *pid_path;
@@ -66,8 +69,7 @@ struct supervisor {
     uint64_t next_id;
     size_t count;
     struct process *processes;
-    void (*changed)(void *context);
-    void *context;
+    struct supervisor_hooks hooks;
 };
 
 static uint64_t now_ns(void)
@@ -144,8 +146,9 @@ static void describe_ending(const siginfo_t *info, char *out_text, size_t size)
     }
 }
 
-/* Collect the process; the pidfd was readable, so this does not wait. */
-static void process_reap(struct process *process)
+/* Collect the process; the pidfd was readable, so this does not wait. Returns the status that it
+ * exited with, -1 if it did not or that is not known. */
+static int process_reap(struct process *process)
 {
     siginfo_t info = {.si_code = 0};
     int result;
@@ -161,6 +164,7 @@ static void process_reap(struct process *process)
     (void)close(process->pidfd); /* which also takes it out of epoll */
     process->pidfd = -1;
     process->pid = 0;
+    return info.si_pid != 0 && info.si_code == CLD_EXITED ? info.si_status : -1;
 }
 
 static void process_end(struct process *process)
@@ -182,27 +186,45 @@ static uint64_t restart_delay_ms(unsigned series)
     return delay < RESTART_DELAY_MS_MAX ? delay : RESTART_DELAY_MS_MAX;
 }
 
-static void process_restart_later(struct process *process)
+static void process_restart_in(struct process *process, uint64_t delay_ms)
 {
-    uint64_t delay_ms = restart_delay_ms(process->series);
-    process->series++;
     process->state = PROCESS_WAITING;
     process->restart_at_ns = now_ns() + delay_ms * NS_PER_MS;
     log_warn("%s ended: %s; it is started again in %u ms, its log is %s", process->name,
              process->ending, (unsigned)delay_ms, process->log_path);
 }
 
+static void process_restart_later(struct process *process)
+{
+    process_restart_in(process, restart_delay_ms(process->series++));
+}
+
+/* It wishes to begin anew. */
+static void process_reenter(struct process *process, uint64_t lived_ns)
+{
+    bool is_again = process->is_reentered && lived_ns < REENTER_MS_MIN * NS_PER_MS;
+    process->reentries++;
+    process->is_reentered = true;
+    process_restart_in(process, is_again ? RESTART_DELAY_MS_MIN : 0);
+}
+
 static void process_died(struct process *process)
 {
-    if (now_ns() - process->started_ns >= RESTART_SERIES_MS * NS_PER_MS) {
+    uint64_t lived_ns = now_ns() - process->started_ns;
+    if (lived_ns >= RESTART_SERIES_MS * NS_PER_MS) {
         process->series = 0;
     }
-    process_reap(process);
+    int status = process_reap(process);
     if (process->end_expected) {
         log_info("%s ended: %s", process->name, process->ending);
         process_end(process);
         return;
     }
+    if (process->reenter_status && status == process->reenter_status) {
+        process_reenter(process, lived_ns);
+        return;
+    }
+    process->is_reentered = false;
     process->deaths++;
     process_restart_later(process);
 }
@@ -231,17 +253,21 @@ static struct process *find_process(struct supervisor *supervisor, uint64_t id)
     return process;
 }
 
-static void handle_event(struct supervisor *supervisor, uint64_t id)
+/* Returns the pid of the process that has ended, 0 if none has. */
+static pid_t handle_event(struct supervisor *supervisor, uint64_t id)
 {
     if (id == WAKE_ID) {
         uint64_t count;
         (void)!read(supervisor->wake, &count, sizeof(count)); /* only to make it unreadable */
-        return;
+        return 0;
     }
     struct process *process = find_process(supervisor, id);
-    if (process && process->state == PROCESS_RUNNING) {
-        process_died(process);
+    if (!process || process->state != PROCESS_RUNNING) {
+        return 0;
     }
+    pid_t pid = process->pid;
+    process_died(process);
+    return pid;
 }
 
 /* Restart what is due; returns how long to wait for the next one, -1: for ever. */
@@ -264,23 +290,39 @@ static int restart_due(struct supervisor *supervisor, bool *out_any)
 }
 
 /* Returns false when the supervisor stops. */
+static bool handle_events(struct supervisor *supervisor, const struct epoll_event *events,
+                          int count, pid_t ended[EVENTS_AT_ONCE])
+{
+    AUTO_LOCK(&supervisor->lock);
+    for (int i = 0; i < count && !supervisor->stopping; i++) {
+        ended[i] = handle_event(supervisor, events[i].data.u64);
+    }
+    return !supervisor->stopping;
+}
+
+/* Deaths are told before anything is started, which takes a while. Returns false when the
+ * supervisor stops. */
 static bool supervisor_step(struct supervisor *supervisor, const struct epoll_event *events,
                             int count, int *out_wait_ms)
 {
+    const struct supervisor_hooks *hooks = &supervisor->hooks;
+    pid_t ended[EVENTS_AT_ONCE] = {0};
     bool any = false;
+    if (!handle_events(supervisor, events, count, ended)) {
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        if (ended[i]) {
+            hooks->ended(ended[i], hooks->context);
+            any = true;
+        }
+    }
     {
         AUTO_LOCK(&supervisor->lock);
-        if (supervisor->stopping) {
-            return false;
-        }
-        for (int i = 0; i < count; i++) {
-            handle_event(supervisor, events[i].data.u64);
-            any = any || events[i].data.u64 != WAKE_ID;
-        }
         *out_wait_ms = restart_due(supervisor, &any);
     }
     if (any) {
-        supervisor->changed(supervisor->context);
+        hooks->changed(hooks->context);
     }
     return true;
 }
@@ -333,15 +375,13 @@ static void supervisor_release(struct supervisor *supervisor)
     free(supervisor);
 }
 
-int supervisor_new(void (*changed)(void *context), void *context,
-                   struct supervisor **out_supervisor)
+int supervisor_new(const struct supervisor_hooks *hooks, struct supervisor **out_supervisor)
 {
     struct supervisor *supervisor = calloc(1, sizeof(*supervisor));
     if (!supervisor) {
         return -ENOMEM;
     }
-    supervisor->changed = changed;
-    supervisor->context = context;
+    supervisor->hooks = *hooks;
     supervisor->next_id = WAKE_ID + 1;
     pthread_mutex_init(&supervisor->lock, NULL);
     pthread_condattr_t attributes;
@@ -402,6 +442,7 @@ static struct process *process_new(struct supervisor *supervisor, const struct p
     }
     process->supervisor = supervisor;
     process->pidfd = -1;
+    process->reenter_status = plan->reenter_status;
     process->name = strdup(plan->name);
     process->log_path = strdup(plan->log_path);
     process->pid_path = strdup(plan->pid_path);
@@ -472,6 +513,7 @@ void process_status(struct process *process, struct process_status *out_status)
         .pid = process->pid,
         .is_adopted = process->is_adopted,
         .deaths = process->deaths,
+        .reentries = process->reentries,
     };
     text_copy(out_status->ending, sizeof(out_status->ending), process->ending);
 }

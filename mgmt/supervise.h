@@ -25,19 +25,29 @@ struct process_plan {
     const char *const *arguments; /* [0] is a path; ends with NULL */
     const char *log_path;         /* where its output is appended */
     const char *pid_path;
+    int reenter_status; /* an exit with this is no failure: it is started again at once; 0: none */
 };
 
 struct process_status {
     pid_t pid; /* 0: not running */
     bool is_adopted;
-    unsigned deaths;  /* since it was first started or adopted here, wanted ends not counted */
-    char ending[128]; /* how it died last: "killed by signal 9 (Killed)"; "" */
+    unsigned deaths;    /* since it was first started or adopted here; wanted ends and those with
+                         * reenter_status not counted */
+    unsigned reentries; /* ends with reenter_status */
+    char ending[128];   /* how it died last: "killed by signal 9 (Killed)"; "" */
 };
 
-/* changed is called on the supervisor's thread after a process died, ended or was started again.
- * It must not wait. */
-int supervisor_new(void (*changed)(void *context), void *context,
-                   struct supervisor **out_supervisor);
+/* Called on the supervisor's thread, without its lock. They must not wait. */
+struct supervisor_hooks {
+    /* That process has ended, wanted or not; it is started again after this has returned. */
+    void (*ended)(pid_t pid, void *context);
+    /* Something ended or was started again. */
+    void (*changed)(void *context);
+    void *context;
+};
+
+/* hooks is copied. */
+int supervisor_new(const struct supervisor_hooks *hooks, struct supervisor **out_supervisor);
 
 /* Stop supervising; processes run on. Their struct process must not be used any more. */
 void supervisor_free(struct supervisor *supervisor);

@@ -14,7 +14,7 @@
 static const char usage[] =
     "usage: trivet [--run-dir DIR | --socket PATH] [--json] NOUN VERB ...\n"
     "\n"
-    "  volume   create, start, stop, delete, list, info, status\n"
+    "  volume   create, start, stop, delete, set, get, list, info, status\n"
     "  gateway  start, stop, status\n"
     "  peer     status\n"
     "  pool     list\n"

@@ -5,6 +5,7 @@
  */
 #include "mgmt/views.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +16,7 @@
 
 #define FORMAT 1
 
-/* ---- the next view ------------------------------------------------------------------------- */
+/* ---- the first view ------------------------------------------------------------------------ */
 
 static void member_fill(const struct brick_definition *brick, const struct candidate *candidate,
                         struct view_member *out_member)
@@ -31,83 +32,174 @@ static void member_fill(const struct brick_definition *brick, const struct candi
     text_copy(out_member->path, sizeof(out_member->path), brick->path);
 }
 
-/* The position of the member that leads from now on; all are registered. */
-static uint32_t primary_choose(const struct view *current, const struct candidate *candidates,
-                               uint32_t count)
+bool view_first(const struct volume_definition *definition, const struct candidate *candidates,
+                struct view *out_view)
 {
-    uint32_t best = current->number > 0 && current->primary < count ? current->primary : 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (candidates[i].last_index > candidates[best].last_index) {
-            best = i;
+    struct view view = {.number = 1, .volatile_epoch = 1, .member_count = definition->brick_count};
+    for (uint32_t i = 0; i < definition->brick_count; i++) {
+        const struct candidate *candidate = &candidates[i];
+        if (!candidate->is_registered) {
+            return false;
+        }
+        member_fill(&definition->bricks[i], candidate, &view.members[i]);
+        if (candidate->last_index > candidates[view.primary].last_index) {
+            view.primary = i;
         }
     }
-    return best;
+    view.previous_end = candidates[view.primary].last_index;
+    *out_view = view;
+    return true;
 }
 
-static bool primary_stays(const struct view *current, const struct candidate *candidates)
+/* ---- later views --------------------------------------------------------------------------- */
+
+static uint32_t in_sync_count(const struct view *view)
 {
-    const struct candidate *primary = &candidates[current->primary];
-    return current->number > 0 && primary->is_registered &&
-           primary->incarnation == current->members[current->primary].incarnation &&
-           primary->port == current->members[current->primary].port;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < view->member_count; i++) {
+        count += view->members[i].state == MEMBER_IN_SYNC;
+    }
+    return count;
 }
 
-static bool all_registered(const struct candidate *candidates, uint32_t count)
+/* Whether member is a possible entry for that brick. */
+static bool member_is_plausible(const struct view_member *member,
+                                const struct brick_definition *brick)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (!candidates[i].is_registered) {
+    bool is_brick = member->brick == brick->number && member->disk_id == brick->disk_id &&
+                    strcmp(member->host, brick->host) == 0 &&
+                    strcmp(member->path, brick->path) == 0;
+    if (!is_brick || member->port > UINT16_MAX) {
+        return false;
+    }
+    if (member->state == MEMBER_IN_SYNC) {
+        return member->incarnation != 0 && member->port != 0;
+    }
+    return member->state == MEMBER_AWAY;
+}
+
+static bool members_are_equal(const struct view *one, const struct view *other)
+{
+    for (uint32_t i = 0; i < one->member_count; i++) {
+        const struct view_member *a = &one->members[i];
+        const struct view_member *b = &other->members[i];
+        if (a->state != b->state || a->incarnation != b->incarnation || a->port != b->port) {
             return false;
         }
     }
     return true;
 }
 
-static uint64_t longest_log(const struct view *current, const struct candidate *candidates,
-                            uint32_t count)
+/* Only the renewals: the same view otherwise. */
+static const char *check_renewal(const struct view *current, const struct view *next)
 {
-    uint64_t longest = current->previous_end;
-    for (uint32_t i = 0; i < count; i++) {
-        if (candidates[i].is_registered && candidates[i].last_index > longest) {
-            longest = candidates[i].last_index;
-        }
-    }
-    return longest;
+    bool is_same = next->renewals == current->renewals + 1 && next->primary == current->primary &&
+                   next->volatile_epoch == current->volatile_epoch &&
+                   next->previous_end == current->previous_end && members_are_equal(next, current);
+    return is_same ? NULL : "it has the number of the present view and differs from it";
 }
 
-bool view_next(const struct volume_definition *definition, const struct view *current,
-               const struct candidate *candidates, struct view *out_next)
+static const char *check_membership(const struct volume_definition *definition,
+                                    const struct view *current, const struct view *next)
 {
-    uint32_t count = definition->brick_count;
-    bool stays = primary_stays(current, candidates);
-    if (!stays && !all_registered(candidates, count)) {
-        return false;
+    uint32_t count = in_sync_count(next);
+    if (next->primary >= next->member_count ||
+        next->members[next->primary].state != MEMBER_IN_SYNC) {
+        return "its primary is not in sync";
     }
-    struct view next = *current;
-    bool changed = !stays;
-    next.member_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct candidate *candidate = &candidates[i];
-        const struct view_member *member = &current->members[i];
-        if (candidate->is_registered && (!stays || candidate->incarnation != member->incarnation ||
-                                         candidate->port != member->port)) {
-            member_fill(&definition->bricks[i], candidate, &next.members[i]);
-            changed = true;
+    if (current->members[next->primary].state != MEMBER_IN_SYNC) {
+        return "its primary was not in sync before";
+    }
+    if (count < definition->min_insync && count < in_sync_count(current)) {
+        return "fewer than min-insync would be in sync";
+    }
+    if (next->volatile_epoch < current->volatile_epoch || next->volatile_epoch > INT64_MAX ||
+        next->previous_end > INT64_MAX || next->renewals > INT64_MAX) {
+        return "its epoch, end or renewals are not possible";
+    }
+    return NULL;
+}
+
+const char *view_check_successor(const struct volume_definition *definition,
+                                 const struct view *current, const struct view *next,
+                                 uint32_t proposer, uint64_t incarnation)
+{
+    if (current->number == 0 || next->set != current->set ||
+        next->member_count != definition->brick_count) {
+        return "it is not of this set";
+    }
+    for (uint32_t i = 0; i < next->member_count; i++) {
+        if (!member_is_plausible(&next->members[i], &definition->bricks[i])) {
+            return "it does not list the volume's bricks as they are defined";
         }
     }
-    if (!changed) {
-        return false;
+    if (proposer >= next->member_count || current->members[proposer].state != MEMBER_IN_SYNC ||
+        next->members[proposer].state != MEMBER_IN_SYNC ||
+        next->members[proposer].incarnation != incarnation) {
+        return "who proposes it is not in sync, before or after";
     }
-    next.number = current->number + 1;
-    if (!stays) {
-        next.primary = primary_choose(current, candidates, count);
+    if (next->number == current->number) {
+        return check_renewal(current, next);
     }
-    if (current->number == 0) {
-        next.volatile_epoch = 1;
+    if (next->number != current->number + 1) {
+        return "its number does not follow";
     }
-    next.previous_end = longest_log(current, candidates, count);
-    POST(next.primary < next.member_count);
-    *out_next = next;
-    return true;
+    return check_membership(definition, current, next);
+}
+
+/* ---- in words ------------------------------------------------------------------------------ */
+
+struct words {
+    char *text;
+    size_t size;
+    size_t used;
+};
+
+__attribute__((format(printf, 2, 3))) static void words_add(struct words *words, const char *format,
+                                                            ...)
+{
+    if (words->used > 0) {
+        text_copy(words->text + words->used, words->size - words->used, ", ");
+        words->used += 2;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(words->text + words->used, words->size - words->used, format, arguments);
+    va_end(arguments);
+    INVARIANT(size >= 0 && (size_t)size < words->size - words->used); /* VIEW_WHY_SIZE */
+    words->used += (size_t)size;
+}
+
+void view_describe_change(const char *volume, const struct view *from, const struct view *to,
+                          char out_why[VIEW_WHY_SIZE])
+{
+    struct words words = {.text = out_why, .size = VIEW_WHY_SIZE};
+    out_why[0] = '\0';
+    if (from->number == 0) {
+        words_add(&words, "brick %s-%u leads the first view", volume, to->primary);
+        return;
+    }
+    if (from->primary != to->primary) {
+        words_add(&words, "brick %s-%u leads in place of %s-%u", volume, to->primary, volume,
+                  from->primary);
+    }
+    for (uint32_t i = 0; i < to->member_count; i++) {
+        const struct view_member *before = &from->members[i];
+        const struct view_member *after = &to->members[i];
+        if (before->state == MEMBER_IN_SYNC && after->state != MEMBER_IN_SYNC) {
+            words_add(&words, "brick %s-%u removed", volume, i);
+        } else if (before->state != MEMBER_IN_SYNC && after->state == MEMBER_IN_SYNC) {
+            words_add(&words, "brick %s-%u in sync again", volume, i);
+        } else if (after->state == MEMBER_IN_SYNC && before->incarnation != after->incarnation) {
+            words_add(&words, "brick %s-%u entered anew", volume, i);
+        }
+    }
+    if (words.used == 0) {
+        words_add(&words,
+                  from->number == to->number ? "renewed by brick %s-%u"
+                                             : "brick %s-%u leads as before",
+                  volume, to->primary);
+    }
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
@@ -127,7 +219,8 @@ static json_t *member_to_json(const struct view_member *member)
                      "port", (int)member->port, "path", member->path);
 }
 
-static json_t *view_to_json(const struct volume_definition *definition, const struct view *view)
+static json_t *view_to_json(const struct volume_definition *definition, const struct view *view,
+                            const struct view_change *change)
 {
     char id[VOLUME_ID_TEXT_SIZE];
     volume_id_to_text(&definition->id, id);
@@ -135,10 +228,12 @@ static json_t *view_to_json(const struct volume_definition *definition, const st
     for (uint32_t i = 0; i < view->member_count; i++) {
         json_array_append_new(members, member_to_json(&view->members[i]));
     }
-    return json_pack("{s:i, s:s, s:i, s:I, s:i, s:I, s:I, s:o}", "format", FORMAT, "volume_id", id,
-                     "set", (int)view->set, "number", (json_int_t)view->number, "primary",
-                     (int)view->primary, "volatile_epoch", (json_int_t)view->volatile_epoch,
-                     "previous_end", (json_int_t)view->previous_end, "members", members);
+    return json_pack("{s:i, s:s, s:i, s:I, s:I, s:i, s:I, s:I, s:I, s:s, s:o}", "format", FORMAT,
+                     "volume_id", id, "set", (int)view->set, "number", (json_int_t)view->number,
+                     "renewals", (json_int_t)view->renewals, "primary", (int)view->primary,
+                     "volatile_epoch", (json_int_t)view->volatile_epoch, "previous_end",
+                     (json_int_t)view->previous_end, "since_ms", (json_int_t)change->since_ms,
+                     "why", change->why, "members", members);
 }
 
 static int member_from_json(const json_t *json, struct view_member *out_member)
@@ -194,44 +289,63 @@ static bool view_is_valid(const struct view *view, const struct volume_definitio
            view->members[view->primary].state == MEMBER_IN_SYNC;
 }
 
-/* *out_view is left alone if the record belongs to another volume of that name. */
-static int view_from_json(const json_t *json, const struct volume_definition *definition,
-                          struct view *out_view)
+/* The numbers and the word of a record; *out_members is borrowed from json. */
+static int record_from_json(const json_t *json, struct volume_id *out_volume, struct view *out_view,
+                            struct view_change *out_change, json_t **out_members)
 {
     const char *id = NULL;
-    json_t *members = NULL;
+    const char *why = "";
     int format = 0;
     int set = -1;
     int primary = -1;
     json_int_t number = 0;
+    json_int_t renewals = 0;
     json_int_t volatile_epoch = 0;
     json_int_t previous_end = 0;
-    if (json_unpack((json_t *)json, "{s:i, s:s, s:i, s:I, s:i, s:I, s:I, s:o}", "format", &format,
-                    "volume_id", &id, "set", &set, "number", &number, "primary", &primary,
-                    "volatile_epoch", &volatile_epoch, "previous_end", &previous_end, "members",
-                    &members) ||
-        format != FORMAT || set < 0 || primary < 0 || number < 0 || volatile_epoch < 0 ||
-        previous_end < 0) {
+    json_int_t since_ms = 0;
+    if (json_unpack((json_t *)json, "{s:i, s:s, s:i, s:I, s?I, s:i, s:I, s:I, s?I, s?s, s:o}",
+                    "format", &format, "volume_id", &id, "set", &set, "number", &number, "renewals",
+                    &renewals, "primary", &primary, "volatile_epoch", &volatile_epoch,
+                    "previous_end", &previous_end, "since_ms", &since_ms, "why", &why, "members",
+                    out_members) ||
+        format != FORMAT || set < 0 || primary < 0 || number < 0 || renewals < 0 ||
+        volatile_epoch < 0 || previous_end < 0 || since_ms < 0 || strlen(why) >= VIEW_WHY_SIZE ||
+        volume_id_from_text(id, out_volume)) {
         return -E_CORRUPT;
     }
-    struct volume_id volume;
-    if (volume_id_from_text(id, &volume)) {
-        return -E_CORRUPT;
-    }
-    if (memcmp(volume.bytes, definition->id.bytes, VOLUME_ID_SIZE) != 0) {
-        return 0;
-    }
-    struct view view = {
+    *out_view = (struct view){
         .set = (uint32_t)set,
         .number = (uint64_t)number,
+        .renewals = (uint64_t)renewals,
         .primary = (uint32_t)primary,
         .volatile_epoch = (uint64_t)volatile_epoch,
         .previous_end = (uint64_t)previous_end,
     };
+    *out_change = (struct view_change){.since_ms = (uint64_t)since_ms};
+    text_copy(out_change->why, sizeof(out_change->why), why);
+    return 0;
+}
+
+/* What is written is left alone if the record belongs to another volume of that name. */
+static int view_from_json(const json_t *json, const struct volume_definition *definition,
+                          struct view *out_view, struct view_change *out_change)
+{
+    struct volume_id volume;
+    struct view view;
+    struct view_change change;
+    json_t *members = NULL;
+    int status = record_from_json(json, &volume, &view, &change, &members);
+    if (status) {
+        return status;
+    }
+    if (memcmp(volume.bytes, definition->id.bytes, VOLUME_ID_SIZE) != 0) {
+        return 0;
+    }
     if (members_from_json(members, &view) || !view_is_valid(&view, definition)) {
         return -E_CORRUPT;
     }
     *out_view = view;
+    *out_change = change;
     return 0;
 }
 
@@ -255,34 +369,36 @@ int view_key_parse(const char *key, char out_volume[VOLUME_NAME_MAX + 1], uint32
 }
 
 int view_load(struct cluster_store *store, const struct volume_definition *definition, uint32_t set,
-              struct view *out_view, uint64_t *out_version)
+              struct view *out_view, struct view_change *out_change, uint64_t *out_version)
 {
     char key[STORE_KEY_MAX + 1];
     view_key(definition->name, set, key);
     struct view view = {.set = set};
+    struct view_change change = {.since_ms = 0};
     json_t *json = NULL;
     uint64_t version = 0;
     int status = json_load(store, key, &json, &version);
     if (status == 0) {
-        status = view_from_json(json, definition, &view);
+        status = view_from_json(json, definition, &view, &change);
         json_decref(json);
     } else if (status == -ENOENT) {
         status = 0;
     }
     if (status == 0) {
         *out_view = view;
+        *out_change = change;
         *out_version = version;
     }
     return status;
 }
 
 int view_save(struct cluster_store *store, const struct volume_definition *definition,
-              const struct view *view, uint64_t expected)
+              const struct view *view, const struct view_change *change, uint64_t expected)
 {
     PRE(view_is_valid(view, definition));
     char key[STORE_KEY_MAX + 1];
     view_key(definition->name, view->set, key);
-    json_t *json = view_to_json(definition, view);
+    json_t *json = view_to_json(definition, view, change);
     int status = json_save(store, key, json, expected, NULL);
     json_decref(json);
     return status;

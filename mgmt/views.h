@@ -1,7 +1,8 @@
 /*
  * Views: who is in a replica set and who leads it. The record lies in the cluster store under
- * "view/<volume>/<set>" and changes only by compare-and-swap; which view comes next is decided
- * here, by a function without side effects.
+ * "view/<volume>/<set>" and changes only by compare-and-swap. The first one is decided here, the
+ * later ones by the bricks, whose proposals are looked at here; both by functions without side
+ * effects.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -27,19 +28,40 @@ struct candidate {
     uint64_t last_index; /* last contiguous operation in its log */
 };
 
+/* Room for the changes of SET_MEMBERS_MAX bricks in words. */
+#define VIEW_WHY_SIZE 640
+
+/* When a record became what it is, and why: for people, kept with it. */
+struct view_change {
+    uint64_t since_ms; /* of the wall clock, since 1970 */
+    char why[VIEW_WHY_SIZE];
+};
+
 /*
- * Decide the view that follows current (number 0: there is none yet) from who is registered;
- * candidates are in the order of definition->bricks. Returns false if current stays.
- *
- * While the primary's process is the one of the view it stays primary, and a member that came back
- * as a new process is entered with its new incarnation: any change of a member makes a new number,
- * so that no message of the old process counts. If the primary's process is another one, or there
- * is no view yet, the primary is chosen anew once every member is registered: the longest log
- * leads, since what was acknowledged is a prefix of it; on a tie the old primary, then the lowest
- * number.
+ * Decide view number 1, once every brick is registered: all are in sync, and the longest log leads,
+ * on a tie the lowest number. candidates are in the order of definition->bricks. Returns false if
+ * it is too early.
  */
-bool view_next(const struct volume_definition *definition, const struct view *current,
-               const struct candidate *candidates, struct view *out_next);
+bool view_first(const struct volume_definition *definition, const struct candidate *candidates,
+                struct view *out_view);
+
+/*
+ * Whether next may follow current, as brick number proposer, a process of that incarnation, wishes:
+ * the next number, or the same with one renewal more and nothing else; it lists the volume's bricks
+ * as they are defined, in sync or away; proposer is in sync before and after; who leads was in sync
+ * before; and no change leaves fewer than min_insync in sync (that there are too few already, since
+ * min_insync was raised, forbids no change that loses none).
+ *
+ * Returns NULL, or what is wrong with it.
+ */
+const char *view_check_successor(const struct volume_definition *definition,
+                                 const struct view *current, const struct view *next,
+                                 uint32_t proposer, uint64_t incarnation);
+
+/* Say what changed from one view to another: "brick gv0-1 leads in place of gv0-0, brick gv0-0
+ * removed". */
+void view_describe_change(const char *volume, const struct view *from, const struct view *to,
+                          char out_why[VIEW_WHY_SIZE]);
 
 /* The set and volume of a key. Fails: -EINVAL if it is not a view's. */
 int view_key_parse(const char *key, char out_volume[VOLUME_NAME_MAX + 1], uint32_t *out_set);
@@ -51,11 +73,11 @@ int view_key_parse(const char *key, char out_volume[VOLUME_NAME_MAX + 1], uint32
  * Fails: -E_CORRUPT, -EIO …
  */
 int view_load(struct cluster_store *store, const struct volume_definition *definition, uint32_t set,
-              struct view *out_view, uint64_t *out_version);
+              struct view *out_view, struct view_change *out_change, uint64_t *out_version);
 
 /* Write if the store's version is still expected. Durable: on 0. Fails: -E_VERSION_CONFLICT … */
 int view_save(struct cluster_store *store, const struct volume_definition *definition,
-              const struct view *view, uint64_t expected);
+              const struct view *view, const struct view_change *change, uint64_t expected);
 
 /* Remove a set's view, whatever its version. Fails: -EIO …; not if there is none. */
 int view_delete(struct cluster_store *store, const char *volume, uint32_t set);

@@ -165,6 +165,12 @@ int volume_definition_check(const struct volume_definition *definition, struct r
     if (status) {
         return status;
     }
+    if (definition->min_insync < 1 || definition->min_insync > definition->replica) {
+        return refuse(out_why, -EINVAL,
+                      "min-insync %u is not possible; a volume of %u copies can require 1 to %u of "
+                      "them",
+                      definition->min_insync, definition->replica, definition->replica);
+    }
     /* Paths are compared without their hosts: with one machine every host is the same one. */
     for (uint32_t i = 0; i < definition->brick_count; i++) {
         for (uint32_t j = i + 1; j < definition->brick_count; j++) {
@@ -288,10 +294,10 @@ json_t *volume_definition_to_json(const struct volume_definition *definition)
     for (uint32_t i = 0; i < definition->brick_count; i++) {
         json_array_append_new(bricks, brick_to_json(&definition->bricks[i]));
     }
-    return json_pack("{s:i, s:s, s:s, s:s, s:i, s:{}, s:b, s:o}", "format", FORMAT, "name",
+    return json_pack("{s:i, s:s, s:s, s:s, s:i, s:{s:i}, s:b, s:o}", "format", FORMAT, "name",
                      definition->name, "id", id, "handle_key", key, "replica",
-                     (int)definition->replica, "options", "started", definition->started, "bricks",
-                     bricks);
+                     (int)definition->replica, "options", "min-insync", (int)definition->min_insync,
+                     "started", definition->started, "bricks", bricks);
 }
 
 static int brick_from_json(const json_t *json, struct brick_definition *out_brick)
@@ -342,14 +348,16 @@ int volume_definition_from_json(const json_t *json, struct volume_definition *ou
     int format = 0;
     int replica = 0;
     int started = 0;
-    if (json_unpack((json_t *)json, "{s:i, s:s, s:s, s:s, s:i, s:b, s:o}", "format", &format,
-                    "name", &name, "id", &id, "handle_key", &key, "replica", &replica, "started",
-                    &started, "bricks", &bricks) ||
-        format != FORMAT || strlen(name) > VOLUME_NAME_MAX || replica < 0) {
+    int min_insync = MIN_INSYNC_DEFAULT;
+    if (json_unpack((json_t *)json, "{s:i, s:s, s:s, s:s, s:i, s:{s?i}, s:b, s:o}", "format",
+                    &format, "name", &name, "id", &id, "handle_key", &key, "replica", &replica,
+                    "options", "min-insync", &min_insync, "started", &started, "bricks", &bricks) ||
+        format != FORMAT || strlen(name) > VOLUME_NAME_MAX || replica < 0 || min_insync < 0) {
         return -E_CORRUPT;
     }
     text_copy(definition.name, sizeof(definition.name), name);
     definition.replica = (uint32_t)replica;
+    definition.min_insync = (uint32_t)min_insync;
     definition.started = started;
     struct refusal why;
     if (volume_id_from_text(id, &definition.id) ||

@@ -33,6 +33,7 @@ struct volume_definition {
     struct volume_id id;
     uint8_t handle_key[VOLUME_KEY_SIZE];
     uint32_t replica;
+    uint32_t min_insync; /* option "min-insync": bricks without which nothing is acknowledged */
     bool started;
     uint32_t brick_count;
     struct brick_definition bricks[SET_MEMBERS_MAX];

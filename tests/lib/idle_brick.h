@@ -10,6 +10,16 @@
  *     never-register  the daemon listens and does not register
  *     ignore-stop     neither SUPERVISED_STOP nor SIGTERM ends it
  *     last-index      holds the number it registers with
+ *     hold            it proposes no view
+ *     remove-dead     as primary it removes members whose process is gone
+ *     exit-status     it removes this file and exits with the number in it
+ *
+ * It finds the others by files, not by messages: once registered each leaves ".idle" in its
+ * directory, "<incarnation> <pid> <port> <last index>". From these it proposes views much as real
+ * bricks do: the primary enters members whose process is a new one; when the primary's process is
+ * gone, the longest log of those in sync takes its place, once all of them are back or
+ * START_WAIT_MS have passed. Each notice of a death that it was given becomes a line of "deaths":
+ * "<brick> <incarnation> <CLOCK_BOOTTIME, ns>".
  *
  * SPDX-License-Identifier: Apache-2.0
  */

@@ -28,12 +28,32 @@ static char log_path[300], pid_path[300];
 static struct supervisor *supervisor;
 static struct process *process;
 static atomic_uint changes;
+static atomic_int ended_pid; /* of the last that ended */
+static atomic_bool told_late;
+
+/* An end is told before the next process is started: the pid file still names the one that ended,
+ * or none. */
+static void ended(pid_t pid, void *context)
+{
+    (void)context;
+    int named = (int)pid;
+    FILE *file = fopen(pid_path, "re");
+    if (file) {
+        if (fscanf(file, "%d", &named) != 1 || named != (int)pid) {
+            atomic_store(&told_late, true);
+        }
+        fclose(file);
+    }
+    atomic_store(&ended_pid, (int)pid);
+}
 
 static void changed(void *context)
 {
     (void)context;
     atomic_fetch_add(&changes, 1);
 }
+
+static const struct supervisor_hooks hooks = {.ended = ended, .changed = changed};
 
 static int remove_one(const char *path, const struct stat *stat_, int type, struct FTW *ftw)
 {
@@ -52,8 +72,9 @@ static void begin(void)
     snprintf(log_path, sizeof(log_path), "%s/log", directory);
     snprintf(pid_path, sizeof(pid_path), "%s/pid", directory);
     atomic_store(&changes, 0);
+    atomic_store(&ended_pid, 0);
     process = NULL;
-    CU_ASSERT_FATAL(supervisor_new(changed, NULL, &supervisor) == 0);
+    CU_ASSERT_FATAL(supervisor_new(&hooks, &supervisor) == 0);
 }
 
 static void end(void)
@@ -63,6 +84,7 @@ static void end(void)
         process_release(process);
     }
     supervisor_free(supervisor);
+    CU_ASSERT(!atomic_load(&told_late));
     CU_ASSERT(nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
 }
 
@@ -71,7 +93,12 @@ static int start(const char *script)
     struct refusal why;
     const char *const arguments[] = {"/bin/sh", "-c", script, NULL};
     struct process_plan plan = {
-        .name = "test", .arguments = arguments, .log_path = log_path, .pid_path = pid_path};
+        .name = "test",
+        .arguments = arguments,
+        .log_path = log_path,
+        .pid_path = pid_path,
+        .reenter_status = 75,
+    };
     return process_start(supervisor, &plan, &process, &why);
 }
 
@@ -102,7 +129,7 @@ static void a_killed_process_is_started_again(void)
     pid_t first = status_of().pid;
     CU_ASSERT(first > 0 && kill(first, SIGKILL) == 0);
     pid_t second = wait_for_deaths(1);
-    CU_ASSERT(second != first);
+    CU_ASSERT(second != first && atomic_load(&ended_pid) == first);
     CU_ASSERT_STRING_EQUAL(status_of().ending, "killed by signal 9 (Killed)");
     CU_ASSERT(kill(second, SIGKILL) == 0);
     (void)wait_for_deaths(2);
@@ -123,6 +150,26 @@ static void restarts_slow_down(void)
     char line[64];
     process_last_line(process, line, sizeof(line));
     CU_ASSERT_STRING_EQUAL(line, "no luck");
+}
+
+/* Goal: who wishes to begin anew does so at once, is not counted, and cannot spin. Method: a script
+ * that exits so at once, twelve times, then stays; each but the first waits RESTART_DELAY_MS_MIN.
+ */
+static void a_process_that_begins_anew_is_no_failure(void)
+{
+    char script[700];
+    snprintf(script, sizeof(script),
+             "echo x >>%s/lives; test $(wc -l <%s/lives) -le 12 && exit 75; exec sleep 100",
+             directory, directory);
+    uint64_t began = clock_monotonic_ns(clock_real());
+    CU_ASSERT_FATAL(start(script) == 0);
+    for (int i = 0; i < WAIT_MS && (status_of().reentries < 12 || status_of().pid == 0); i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    uint64_t took_ms = (clock_monotonic_ns(clock_real()) - began) / NS_PER_MS;
+    CU_ASSERT(status_of().reentries == 12 && status_of().deaths == 0);
+    /* With growing pauses it would have been 25 s. */
+    CU_ASSERT(took_ms >= (uint64_t)11 * RESTART_DELAY_MS_MIN && took_ms < 10000);
 }
 
 static void a_process_that_waits_for_its_restart_can_be_stopped(void)
@@ -162,12 +209,13 @@ static void a_running_process_is_adopted(void)
     CU_ASSERT_FATAL(start("exec sleep 100") == 0);
     pid_t pid = status_of().pid;
     supervisor_free(supervisor);
-    CU_ASSERT_FATAL(supervisor_new(changed, NULL, &supervisor) == 0);
+    CU_ASSERT_FATAL(supervisor_new(&hooks, &supervisor) == 0);
     CU_ASSERT_FATAL(start("exec sleep 200") == 0);
     CU_ASSERT(status_of().pid == pid && status_of().is_adopted);
     CU_ASSERT(kill(pid, SIGKILL) == 0);
     pid_t again = wait_for_deaths(1);
     CU_ASSERT(again != pid && !status_of().is_adopted);
+    CU_ASSERT(atomic_load(&ended_pid) == pid);
 }
 
 /* Goal: a pid file whose number is another process's by now is not believed. */
@@ -243,6 +291,7 @@ int main(void)
     CU_TestInfo tests[] = {
         TEST(a_killed_process_is_started_again),
         TEST(restarts_slow_down),
+        TEST(a_process_that_begins_anew_is_no_failure),
         TEST(a_process_that_waits_for_its_restart_can_be_stopped),
         TEST(a_stopped_process_stays_stopped),
         TEST(a_program_that_is_not_there_is_refused),

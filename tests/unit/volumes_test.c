@@ -70,7 +70,8 @@ static void bricks_are_parsed(void)
 static struct volume_definition sample(const char *name, const char *one, const char *two,
                                        const char *three)
 {
-    struct volume_definition definition = {.replica = 3, .brick_count = 3};
+    struct volume_definition definition = {
+        .replica = 3, .min_insync = MIN_INSYNC_DEFAULT, .brick_count = 3};
     const char *const paths[] = {one, two, three};
     strcpy(definition.name, name);
     memset(definition.id.bytes, 0xa5, VOLUME_ID_SIZE);
@@ -99,6 +100,14 @@ static void definitions_are_checked(void)
     definition.brick_count = 6;
     CU_ASSERT(volume_definition_check(&definition, &why) == -EINVAL);
     CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "one is supported"));
+    definition = sample("v", "/a", "/b", "/c");
+    for (definition.min_insync = 1; definition.min_insync <= 3; definition.min_insync++) {
+        CU_ASSERT(volume_definition_check(&definition, &why) == 0);
+    }
+    CU_ASSERT(volume_definition_check(&definition, &why) == -EINVAL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why.text, "1 to 3"));
+    definition.min_insync = 0;
+    CU_ASSERT(volume_definition_check(&definition, &why) == -EINVAL);
     definition = sample("v", "/a", "/b", "/a");
     CU_ASSERT(volume_definition_check(&definition, &why) == -EINVAL);
     definition = sample("v", "/a/b", "/b", "/a");
@@ -121,11 +130,15 @@ static void json_brings_back_the_definition(void)
 {
     struct volume_definition definition = sample("gv0", "/a \"x\"", "/b", "/c");
     definition.started = true;
+    definition.min_insync = 3;
     json_t *json = volume_definition_to_json(&definition);
     struct volume_definition read = {.version = 9};
     CU_ASSERT_FATAL(volume_definition_from_json(json, &read) == 0);
     CU_ASSERT(read.version == 0);
     CU_ASSERT(memcmp(&read, &definition, sizeof(read)) == 0);
+    /* Written before there was this option. */
+    json_object_clear(json_object_get(json, "options"));
+    CU_ASSERT(volume_definition_from_json(json, &read) == 0 && read.min_insync == 2);
     json_decref(json);
 }
 
@@ -134,18 +147,26 @@ static void json_brings_back_the_definition(void)
 static void damaged_json_is_refused(void)
 {
     struct volume_definition definition = sample("gv0", "/a", "/b", "/c");
-    static const char *const members[] = {"format",  "name",    "id",    "handle_key",
-                                          "replica", "started", "bricks"};
+    static const char *const members[] = {"format",  "name",    "id",     "handle_key",
+                                          "replica", "started", "bricks", "options"};
     static const char *const brick_members[] = {"number", "host", "path", "port", "disk_id"};
     struct volume_definition read;
-    for (size_t i = 0; i < 2 * 7; i++) {
+    for (size_t i = 0; i < 2 * 8; i++) {
         json_t *json = volume_definition_to_json(&definition);
-        if (i < 7) {
+        if (i < 8) {
             json_object_del(json, members[i]);
         } else {
-            json_object_set_new(json, members[i - 7], json_real(1.5));
+            json_object_set_new(json, members[i - 8], json_real(1.5));
         }
         CU_ASSERT(volume_definition_from_json(json, &read) == -E_CORRUPT);
+        json_decref(json);
+    }
+    for (int min_insync = -1; min_insync <= 4; min_insync++) {
+        json_t *json = volume_definition_to_json(&definition);
+        json_object_set_new(json_object_get(json, "options"), "min-insync",
+                            json_integer(min_insync));
+        bool is_good = min_insync >= 1 && min_insync <= 3;
+        CU_ASSERT(volume_definition_from_json(json, &read) == (is_good ? 0 : -E_CORRUPT));
         json_decref(json);
     }
     for (size_t i = 0; i < 2 * 5; i++) {
