@@ -226,6 +226,21 @@ static bool waits_for_bricks(const struct volume_status *status, struct problem 
     return true;
 }
 
+/* NULL: none. */
+static const char *brick_problem(const struct volume_status *status, uint32_t number)
+{
+    const struct brick_state *brick = &status->bricks[number];
+    const struct supervised_peer *peer = peer_of(status, number);
+    if (!is_in_sync(status, number)) {
+        return "is not in sync";
+    }
+    if (!brick->is_answering) {
+        return "does not answer";
+    }
+    bool is_cut_off = peer && status->primary != &brick->report && !peer->in_contact;
+    return is_cut_off ? "is out of contact with the primary" : NULL;
+}
+
 static json_t *describe_problems(const struct volume_status *status)
 {
     json_t *problems = json_array();
@@ -242,14 +257,13 @@ static json_t *describe_problems(const struct volume_status *status)
                                                     "agreeing, or the new primary is settling"));
     }
     for (uint32_t i = 0; i < status->definition.brick_count; i++) {
-        bool in_sync = is_in_sync(status, i);
-        if (in_sync && status->bricks[i].is_answering) {
-            continue;
+        const char *wrong = brick_problem(status, i);
+        if (wrong) {
+            problem = (struct problem){.size = 0};
+            problem_add_brick(&problem, status, i, "");
+            problem_add(&problem, " %s", wrong);
+            json_array_append_new(problems, json_string(problem.text));
         }
-        problem = (struct problem){.size = 0};
-        problem_add_brick(&problem, status, i, "");
-        problem_add(&problem, in_sync ? " does not answer" : " is not in sync");
-        json_array_append_new(problems, json_string(problem.text));
     }
     return problems;
 }

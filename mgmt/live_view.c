@@ -51,9 +51,10 @@ static void brick_detach(struct live_brick *brick)
     brick->tellings = 0;
 }
 
+/* how NULL: as is right, since the volume stops. */
 static void brick_lose(struct live_brick *brick, const char *how)
 {
-    brick->lost_ns = clock_monotonic_ns(clock_real());
+    brick->lost_ns = how ? clock_monotonic_ns(clock_real()) : 0;
     brick->lost_how = how;
     brick_detach(brick);
 }
@@ -112,7 +113,7 @@ void live_disconnected(struct live *live, struct rpc_connection *connection)
         for (struct live_volume *volume = live->volumes; volume; volume = volume->next) {
             for (uint32_t i = 0; i < volume->definition.brick_count; i++) {
                 if (volume->bricks[i].connection == connection) {
-                    brick_lose(&volume->bricks[i], "was lost");
+                    brick_lose(&volume->bricks[i], volume->definition.started ? "was lost" : NULL);
                     log_info("brick %s-%u is no longer registered: its connection ended",
                              volume->definition.name, i);
                 }
@@ -296,11 +297,12 @@ static bool death_note(struct live *live, uint32_t pid, struct death *out_death)
         .args = {.brick = number, .incarnation = brick->said.incarnation},
     };
     text_copy(out_death->volume, sizeof(out_death->volume), volume->definition.name);
+    const char *how = volume->definition.started ? "ended" : NULL;
     brick->pid = 0;
-    brick->lost_how = "ended";
+    brick->lost_how = how;
     if (brick->connection) {
         rpc_connection_close(brick->connection);
-        brick_lose(brick, "ended");
+        brick_lose(brick, how);
     }
     /* While a volume stops nobody is to take anybody's place. */
     for (uint32_t i = 0; i < volume->definition.brick_count; i++) {
@@ -338,8 +340,12 @@ void live_process_ended(struct live *live, pid_t pid)
         (void)rpc_call_start(death.others[i], &request); /* as death_told */
         rpc_connection_put(death.others[i]);
     }
-    log_info("brick %s-%u ended, incarnation %016" PRIx64 "; %u others were told", death.volume,
-             death.args.brick, (uint64_t)death.args.incarnation, death.count);
+    if (death.count > 0) {
+        log_info(
+            "volume %s: %u bricks were told of the end of brick %s-%u, incarnation %016" PRIx64,
+            death.volume, death.count, death.volume, death.args.brick,
+            (uint64_t)death.args.incarnation);
+    }
 }
 
 /* ---- now and then -------------------------------------------------------------------------- */

@@ -5,9 +5,10 @@
  *     trivet-store 1 <version> <size of value> <XXH64 of key, version and value>\n<value>
  *
  * A file is replaced by writing another one beside it, syncing it, renaming it over the old one and
- * syncing the directory, so after a loss of power it is the old one or the new one. ".revision"
- * keeps the highest version given out before the last deletion; the others can be seen in the
- * files.
+ * syncing the directory, so after a loss of power it is the old one or the new one. If that last
+ * step fails the outcome is not known, and nothing is read until it has been made good: whoever
+ * acts upon what he read must not find something older later. ".revision" keeps the highest version
+ * given out before the last deletion; the others can be seen in the files.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -46,6 +47,7 @@ struct file_store {
     pthread_mutex_t lock;
     int directory;
     uint64_t revision; /* the highest version ever given out */
+    bool is_unsynced;  /* a change of the directory may not be durable: none is shown until it is */
     struct watch watches[STORE_WATCHES_MAX];
     size_t watch_count;
 };
@@ -178,9 +180,20 @@ static int file_parse(const char *key, char *text, size_t size, struct slice *ou
     return 0;
 }
 
+/* Make the directory's changes durable. Caller holds the lock. */
+static int directory_sync(struct file_store *store)
+{
+    store->is_unsynced = fsync(store->directory) != 0;
+    return store->is_unsynced ? -errno : 0;
+}
+
+/* Caller holds the lock. */
 static int file_read(struct file_store *store, const char *name, const char *key, char **out_value,
                      uint64_t *out_version)
 {
+    if (store->is_unsynced && directory_sync(store)) {
+        return -EIO;
+    }
     AUTO_CLOSE int fd = openat(store->directory, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return -errno;
@@ -238,11 +251,10 @@ static int file_write(struct file_store *store, const char *name, const char *ke
     if (status) {
         return status;
     }
-    if (renameat(store->directory, TEMPORARY_NAME, store->directory, name) ||
-        fsync(store->directory)) {
+    if (renameat(store->directory, TEMPORARY_NAME, store->directory, name)) {
         return -errno;
     }
-    return 0;
+    return directory_sync(store);
 }
 
 /* ---- the operations ------------------------------------------------------------------------ */
@@ -345,10 +357,10 @@ static int file_store_delete_locked(struct file_store *store, const char *name, 
     if (status) {
         return status;
     }
-    if (unlinkat(store->directory, name, 0) || fsync(store->directory)) {
+    if (unlinkat(store->directory, name, 0)) {
         return -errno;
     }
-    return 0;
+    return directory_sync(store);
 }
 
 static int file_store_delete_if_version(struct cluster_store *base, const char *key,
@@ -532,6 +544,7 @@ int file_store_open(const char *directory, struct cluster_store **out_store,
     }
     store->base.ops = &file_store_ops;
     store->directory = TAKE_FD(fd);
+    store->is_unsynced = true; /* its last user may have died before */
     pthread_mutex_init(&store->lock, NULL);
     int status = file_store_load(store, directory, out_why);
     if (status) {

@@ -5,7 +5,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <CUnit/Basic.h>
-#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,304 +27,7 @@
 #include "backend/rpc/rpc.h"
 #include "mgmt/daemon.h"
 #include "tests/lib/idle_brick.h"
-
-#define WAIT_MS 30000
-
-static char directory[128];
-static struct daemon *trivetd;
-static struct rpc_loop *loop;
-static uint16_t port_base;
-
-/* ---- a trivetd in a directory of its own --------------------------------------------------- */
-
-static int remove_one(const char *path, const struct stat *stat_, int type, struct FTW *ftw)
-{
-    (void)stat_;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-static void make_path(char out_path[PATH_MAX], const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void make_path(char out_path[PATH_MAX], const char *format, ...)
-{
-    char name[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(name, sizeof(name), format, arguments);
-    va_end(arguments);
-    snprintf(out_path, PATH_MAX, "%s/%s", directory, name);
-}
-
-static void make_file(const char *name, const char *text)
-{
-    char path[PATH_MAX];
-    make_path(path, "%s", name);
-    FILE *file = fopen(path, "we");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void remove_file(const char *name)
-{
-    char path[PATH_MAX];
-    make_path(path, "%s", name);
-    CU_ASSERT(unlink(path) == 0);
-}
-
-static bool has_file(const char *name)
-{
-    char path[PATH_MAX];
-    make_path(path, "%s", name);
-    return access(path, F_OK) == 0;
-}
-
-static void config_make(struct daemon_config *config)
-{
-    daemon_config_init(config);
-    make_path(config->state_dir, "state");
-    make_path(config->run_dir, "run");
-    make_path(config->program_dir, "bin");
-    config->port = 0;
-    config->brick_port_base = port_base;
-}
-
-static void trivetd_start(uint16_t port)
-{
-    struct daemon_config config;
-    struct refusal why = {""};
-    config_make(&config);
-    config.port = port;
-    CU_ASSERT_FATAL(daemon_make_directories(&config, &why) == 0);
-    int status = daemon_start(&config, &trivetd, &why);
-    if (status) {
-        fprintf(stderr, "%s\n", why.text);
-    }
-    CU_ASSERT_FATAL(status == 0);
-}
-
-static void begin(void)
-{
-    const char *temporary = getenv("TMPDIR");
-    snprintf(directory, sizeof(directory), "%s/trivet-command-XXXXXX",
-             temporary ? temporary : "/tmp");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
-    static const char *const names[] = {"bin", "b0", "b1", "b2", "b3", "b4", "b5"};
-    char path[PATH_MAX];
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        make_path(path, "%s", names[i]);
-        CU_ASSERT_FATAL(mkdir(path, 0755) == 0);
-    }
-    char self[PATH_MAX];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    CU_ASSERT_FATAL(size > 0);
-    self[size] = '\0';
-    make_path(path, "bin/trivet-brick");
-    CU_ASSERT_FATAL(symlink(self, path) == 0);
-    CU_ASSERT_FATAL(rpc_loop_new(1, 1, &loop) == 0 && rpc_loop_start(loop) == 0);
-    trivetd_start(0);
-}
-
-static json_t *command(const char *format, ...);
-
-static void end(void)
-{
-    json_decref(command("{s:s, s:s, s:b}", "command", "volume stop", "volume", "gv0", "force", 1));
-    daemon_stop(trivetd);
-    rpc_loop_stop(loop);
-    rpc_loop_free(loop);
-    CU_ASSERT(nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0);
-}
-
-/* ---- commands ------------------------------------------------------------------------------ */
-
-static const struct rpc_service no_service = {.program_count = 0};
-
-static struct rpc_connection *dial_socket(void)
-{
-    char path[PATH_MAX];
-    struct rpc_connection *connection = NULL;
-    make_path(path, "run/trivetd.sock");
-    CU_ASSERT_FATAL(rpc_dial_unix(loop, path, &no_service, &connection) == 0);
-    return connection;
-}
-
-static int call_json(struct rpc_connection *connection, const char *text, char **out_text)
-{
-    struct mgmt_command_args args = {.json = (char *)(uintptr_t)text};
-    struct mgmt_command_reply reply = {.json = NULL};
-    struct rpc_call_request request = {
-        .program = TRIVET_MGMT,
-        .version = TRIVET_MGMT_V1,
-        .procedure = MGMT_COMMAND,
-        .encode = (xdrproc_t)xdr_mgmt_command_args,
-        .arguments = &args,
-        .timeout_ms = 60000,
-    };
-    int status = rpc_call_wait(connection, &request, (xdrproc_t)xdr_mgmt_command_reply, &reply);
-    if (status == 0) {
-        *out_text = strdup(reply.json);
-        xdr_free((xdrproc_t)xdr_mgmt_command_reply, &reply);
-    }
-    rpc_connection_close(connection);
-    rpc_connection_put(connection);
-    return status;
-}
-
-static json_t *command_text_(const char *text)
-{
-    char *answer = NULL;
-    CU_ASSERT_FATAL(call_json(dial_socket(), text, &answer) == 0);
-    json_t *json = json_loads(answer, 0, NULL);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(json);
-    free(answer);
-    return json;
-}
-
-/* Format and values are json_pack's. */
-static json_t *command(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    json_t *request = json_vpack_ex(NULL, 0, format, arguments);
-    va_end(arguments);
-    char *text = json_dumps(request, 0);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(text);
-    json_decref(request);
-    json_t *answer = command_text_(text);
-    free(text);
-    return answer;
-}
-
-static int status_of(const json_t *answer)
-{
-    return (int)json_integer_value(json_object_get(answer, "status"));
-}
-
-/* Expect a command to succeed. */
-static void succeed(json_t *answer)
-{
-    if (status_of(answer)) {
-        fprintf(stderr, "%s\n", json_string_value(json_object_get(answer, "error")));
-    }
-    CU_ASSERT(status_of(answer) == 0);
-    json_decref(answer);
-}
-
-/* Expect it to fail with that status and a sentence that contains text. */
-static void fail(json_t *answer, int status, const char *text)
-{
-    const char *sentence = json_string_value(json_object_get(answer, "error"));
-    CU_ASSERT(status_of(answer) == status);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(sentence);
-    if (!strstr(sentence, text)) {
-        fprintf(stderr, "\"%s\" is not in: %s\n", text, sentence);
-        CU_FAIL("another sentence was expected");
-    }
-    json_decref(answer);
-}
-
-static json_t *create(const char *name, int first_brick)
-{
-    json_t *bricks = json_array();
-    for (int i = 0; i < 3; i++) {
-        json_array_append_new(bricks, json_sprintf("localhost:%s/b%d", directory, first_brick + i));
-    }
-    return command("{s:s, s:s, s:i, s:o}", "command", "volume create", "volume", name, "replica", 3,
-                   "bricks", bricks);
-}
-
-static json_t *simple(const char *verb, const char *name)
-{
-    return command("{s:s, s:s}", "command", verb, "volume", name);
-}
-
-static void create_and_start(void)
-{
-    succeed(create("gv0", 0));
-    succeed(simple("volume start", "gv0"));
-}
-
-/* A member of brick number in the status of gv0. */
-static json_t *brick_member(unsigned number, const char *name)
-{
-    json_t *answer = simple("volume status", "gv0");
-    json_t *volume = json_array_get(json_object_get(answer, "volumes"), 0);
-    json_t *brick = json_array_get(json_object_get(volume, "bricks"), number);
-    json_t *member = json_incref(json_object_get(brick, name));
-    json_decref(answer);
-    return member;
-}
-
-static long long brick_number(unsigned number, const char *name)
-{
-    json_t *member = brick_member(number, name);
-    long long value = json_integer_value(member);
-    json_decref(member);
-    return value;
-}
-
-static bool brick_is(unsigned number, const char *role)
-{
-    json_t *member = brick_member(number, "role");
-    bool is = json_is_string(member) && strcmp(json_string_value(member), role) == 0;
-    json_decref(member);
-    return is;
-}
-
-/* Wait until all bricks say that they act in that view. */
-static void wait_for_view(long long view)
-{
-    for (int i = 0; i < WAIT_MS / 5; i++) {
-        unsigned there = 0;
-        for (unsigned brick = 0; brick < 3; brick++) {
-            there += brick_number(brick, "view") == view;
-        }
-        if (there == 3) {
-            return;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-    }
-    CU_FAIL_FATAL("the view did not come");
-}
-
-/* ---- clients ------------------------------------------------------------------------------- */
-
-static struct rpc_connection *dial_trivetd(void)
-{
-    struct rpc_connection *connection = NULL;
-    CU_ASSERT_FATAL(rpc_dial_tcp(loop, "127.0.0.1", trivetd->port, &no_service, &connection) == 0);
-    return connection;
-}
-
-static int ask_volume(struct rpc_connection *connection, const char *name, uint64_t known_view,
-                      unsigned wait_ms, struct mgmt_volume_reply *out_reply)
-{
-    struct mgmt_volume_args args = {
-        .level = PROTOCOL_LEVEL,
-        .name = (char *)(uintptr_t)name,
-        .known_view = known_view,
-        .wait_ms = wait_ms,
-    };
-    struct rpc_call_request request = {
-        .program = TRIVET_MGMT,
-        .version = TRIVET_MGMT_V1,
-        .procedure = MGMT_VOLUME,
-        .encode = (xdrproc_t)xdr_mgmt_volume_args,
-        .arguments = &args,
-        .timeout_ms = WAIT_MS,
-    };
-    return rpc_call_wait(connection, &request, (xdrproc_t)xdr_mgmt_volume_reply, out_reply);
-}
-
-static void hang_up(struct rpc_connection *connection)
-{
-    rpc_connection_close(connection);
-    rpc_connection_put(connection);
-}
+#include "tests/lib/trivetd_fixture.h"
 
 /* ---- creating ------------------------------------------------------------------------------ */
 
@@ -422,6 +124,91 @@ static void a_brick_that_does_not_come_up_is_named(void)
     CU_ASSERT(brick_number(0, "pid") == 0);
     remove_file("b2/refuse-start");
     succeed(simple("volume start", "gv0"));
+}
+
+/* Wait until the brick that leads says of the volume's view that it is this one. */
+static void wait_for_primary_view(unsigned brick, long long view)
+{
+    for (int i = 0; i < WAIT_MS / 5 && brick_number(brick, "view") < view; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    CU_ASSERT(brick_number(brick, "view") == view && brick_is(brick, "primary"));
+}
+
+static bool brick_is_in_sync(unsigned number)
+{
+    json_t *member = brick_member(number, "in_sync");
+    bool is = json_is_true(member);
+    json_decref(member);
+    return is;
+}
+
+/* Goal: a volume that has a view starts with two of three, which is said; the third is entered when
+ * it comes; with one of three it does not start. */
+static void a_volume_starts_without_a_brick(void)
+{
+    create_and_start();
+    succeed(simple("volume stop", "gv0"));
+    make_file("b0/refuse-start", "");
+    json_t *answer = simple("volume start", "gv0");
+    const char *warning = json_string_value(json_object_get(answer, "warning"));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(warning);
+    CU_ASSERT_PTR_NOT_NULL(strstr(warning, "gv0-0 did not come up"));
+    CU_ASSERT(json_array_size(json_object_get(answer, "missing")) == 1);
+    succeed(answer);
+    wait_for_primary_view(1, 2);
+    CU_ASSERT(!brick_is_in_sync(0) && brick_is_in_sync(1) && brick_is_in_sync(2));
+    remove_file("b0/refuse-start");
+    wait_for_view(3);
+    CU_ASSERT(brick_is_in_sync(0) && brick_is(0, "backup"));
+    answer = simple("volume status", "gv0");
+    json_t *volume = json_array_get(json_object_get(answer, "volumes"), 0);
+    CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(volume, "why")),
+                           "brick gv0-0 in sync again");
+    CU_ASSERT(json_array_size(json_object_get(volume, "problems")) == 0);
+    succeed(answer);
+
+    succeed(simple("volume stop", "gv0"));
+    make_file("b1/refuse-start", "");
+    make_file("b2/refuse-start", "");
+    fail(simple("volume start", "gv0"), -EREMOTEIO, "/b1 did not come up");
+    remove_file("b1/refuse-start");
+    remove_file("b2/refuse-start");
+    succeed(simple("volume start", "gv0"));
+    wait_for_view(4);
+}
+
+/* Goal: who is not in sync does not help a volume to start. */
+static void who_is_away_does_not_count(void)
+{
+    create_and_start();
+    make_file("b0/remove-dead", "");
+    make_file("b2/refuse-start", "");
+    CU_ASSERT_FATAL(kill((pid_t)brick_number(2, "pid"), SIGKILL) == 0);
+    wait_for_primary_view(0, 2);
+    CU_ASSERT(!brick_is_in_sync(2));
+    CU_ASSERT(brick_is(2, "not running"));
+    succeed(simple("volume stop", "gv0"));
+    remove_file("b2/refuse-start");
+    make_file("b1/refuse-start", "");
+    fail(simple("volume start", "gv0"), -EREMOTEIO, "/b1 did not come up");
+}
+
+/* Goal: a removed brick that ends to begin anew is started again at once, and it is no failure. */
+static void a_brick_that_begins_anew_is_no_failure(void)
+{
+    create_and_start();
+    long long pid = brick_number(1, "pid");
+    char path[PATH_MAX];
+    make_file("exit-status", "75");
+    make_path(path, "exit-status");
+    char to[PATH_MAX];
+    make_path(to, "b1/exit-status");
+    CU_ASSERT_FATAL(rename(path, to) == 0); /* so that it is never seen empty */
+    wait_for_view(2);
+    CU_ASSERT(brick_number(1, "pid") != pid && brick_number(1, "restarts") == 0);
+    CU_ASSERT(brick_number(1, "reentries") == 1);
+    CU_ASSERT(has_file("b0/deaths") && has_file("b2/deaths") && !has_file("b1/deaths"));
 }
 
 /* Goal: a port that somebody else has is passed over. Method: have the first one. */
@@ -701,6 +488,9 @@ int main(int argc, char **argv)
         TEST(bad_wishes_are_refused),
         TEST(a_started_volume_has_a_primary_that_answers),
         TEST(a_brick_that_does_not_come_up_is_named),
+        TEST(a_volume_starts_without_a_brick),
+        TEST(who_is_away_does_not_count),
+        TEST(a_brick_that_begins_anew_is_no_failure),
         TEST(a_taken_port_is_passed_over),
         TEST(a_brick_that_died_makes_a_view),
         TEST(a_later_trivetd_adopts_the_bricks),
