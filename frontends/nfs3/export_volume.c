@@ -63,7 +63,11 @@ static int open_once(struct export *export, char *error, size_t size)
     char client[96];
     snprintf(client, sizeof client, "trivet-gateway %s pid %d", export->name, (int)getpid());
     struct volume_options options = {
-        .client_name = client, .connect_timeout_ms = RETRY_MS, .cache = true};
+        .client_name = client,
+        .connect_timeout_ms = RETRY_MS,
+        .wait_timeout_ms = export->wait_timeout_ms,
+        .cache = true,
+    };
     struct volume *volume = NULL;
     int status = volume_open(export->volume_name, &options, &volume, error, size);
     if (status) {

@@ -333,13 +333,28 @@ static int set_sync(struct export *export, const struct conf_entry *entry, char 
     return set_flag(&export->is_sync, entry, error, size);
 }
 
+#define WAIT_SECONDS_MAX (UINT32_MAX / 1000)
+
+static int set_wait_timeout(struct export *export, const struct conf_entry *entry, char *error,
+                            size_t size)
+{
+    unsigned long seconds;
+    int status = conf_number(entry, 0, WAIT_SECONDS_MAX, &seconds, error, size);
+    if (status == 0) {
+        export->wait_timeout_ms = (unsigned)seconds * 1000;
+    }
+    return status;
+}
+
 static const struct {
     const char *key;
     int (*set)(struct export *export, const struct conf_entry *entry, char *error, size_t size);
 } export_keys[] = {
-    {"path", set_path},        {"volume", set_volume}, {"clients", set_clients},
-    {"access", set_access},    {"squash", set_squash}, {"anonuid", set_anon_uid},
-    {"anongid", set_anon_gid}, {"secure", set_secure}, {"sync", set_sync},
+    {"path", set_path},        {"volume", set_volume},
+    {"clients", set_clients},  {"access", set_access},
+    {"squash", set_squash},    {"anonuid", set_anon_uid},
+    {"anongid", set_anon_gid}, {"secure", set_secure},
+    {"sync", set_sync},        {"wait-timeout", set_wait_timeout},
 };
 
 int export_set(struct export *export, const struct conf_entry *entry, char *error, size_t size)
@@ -351,7 +366,7 @@ int export_set(struct export *export, const struct conf_entry *entry, char *erro
     }
     snprintf(error, size,
              "an export has no key \"%s\"; it has path, volume, clients, access, squash, anonuid, "
-             "anongid, secure and sync",
+             "anongid, secure, sync and wait-timeout",
              entry->key);
     return -EINVAL;
 }

@@ -35,6 +35,7 @@ struct export
     bool is_read_only;
     bool is_secure; /* source ports below 1024 only */
     bool is_sync;   /* what is answered as done or stable is on stable storage before */
+    unsigned wait_timeout_ms; /* of volume_options */
     enum export_squash squash;
     uint32_t anon_uid, anon_gid;
 

@@ -104,11 +104,12 @@ static const struct {
     {E_UNKNOWN_VOLUME, {NFS3ERR_STALE}},
     {E_BAD_MESSAGE, {NFS3ERR_SERVERFAULT}},
     {E_BAD_PROTOCOL, {NFS3ERR_SERVERFAULT}},
+    /* Whether it took effect is not known, and the client would ask again as if it had not. */
+    {ETIMEDOUT, {NFS3ERR_IO}},
     /* What passes when the client asks again. */
     {EAGAIN, {NFS3ERR_JUKEBOX}},
     {EINTR, {NFS3ERR_JUKEBOX}},
     {ENOMEM, {NFS3ERR_JUKEBOX}},
-    {ETIMEDOUT, {NFS3ERR_JUKEBOX}},
     {E_NOT_PRIMARY, {NFS3ERR_JUKEBOX}},
     {E_OLD_VIEW, {NFS3ERR_JUKEBOX}},
     {E_NEW_VIEW, {NFS3ERR_JUKEBOX}},

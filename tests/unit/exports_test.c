@@ -58,7 +58,7 @@ static void all_values_are_taken(void)
                                     "path = /data/gv0/\n"
                                     "clients = 10.0.0.0/8, fd00::/8\n"
                                     "access = ro\nsquash = root\nanonuid = 100\nanongid = 101\n"
-                                    "secure = yes\nsync = no\n"
+                                    "secure = yes\nsync = no\nwait-timeout = 30\n"
                                     "[export gv1]\nvolume = local:/tmp\n"
                                     "[gateway]\nmanagement = a:1,b:2\nlisten = ::\n"
                                     "nfs-port = 3049\nmount-port = 3050\nportmap-port = 3111\n"
@@ -71,6 +71,8 @@ static void all_values_are_taken(void)
     CU_ASSERT_STRING_EQUAL(export->volume_name, "a:1,b:2:/gv0");
     CU_ASSERT(export->is_read_only && export->is_secure && !export->is_sync);
     CU_ASSERT(export->squash == SQUASH_ROOT && export->anon_uid == 100 && export->anon_gid == 101);
+    CU_ASSERT_EQUAL(export->wait_timeout_ms, 30000);
+    CU_ASSERT_EQUAL(exports->items[1]->wait_timeout_ms, 0);
     CU_ASSERT_STRING_EQUAL(exports->items[1]->path, "/gv1");
     CU_ASSERT_STRING_EQUAL(exports->items[1]->volume_name, "local:/tmp");
     CU_ASSERT(!exports->items[1]->is_read_only && exports->items[1]->is_sync);
@@ -104,6 +106,7 @@ static void mistakes_are_named_with_file_and_line(void)
         {"[export a]\nclients = *, host.example\n", "host.example"},
         {"[export a]\nnonsense = 1\n", "no key \"nonsense\""},
         {"[export a]\nanonuid = -1\n", ":2:"},
+        {"[export a]\nwait-timeout = 1m\n", ":2:"},
         {"[export a]\npath = /x\n[export b]\npath = /x\n", "same path"},
         {"[export a]\nvolume = h:/v\n[export b]\naccess = ro\nvolume = h:/v\n", "same volume"},
     };

@@ -48,7 +48,7 @@ static void codes_keep_their_meaning_where_they_can(void)
         {NFS3_LOOKUP, -ELOOP, NFS3ERR_NOTDIR},
         {NFS3_READDIR, -E_BAD_COOKIE, NFS3ERR_BAD_COOKIE},
         {NFS3_READDIR, -ENOTDIR, NFS3ERR_NOTDIR},
-        {NFS3_READ, -ETIMEDOUT, NFS3ERR_JUKEBOX},
+        {NFS3_READ, -ETIMEDOUT, NFS3ERR_IO},
         {NFS3_READ, -E_NO_QUORUM, NFS3ERR_JUKEBOX},
         {NFS3_FSSTAT, -E_CORRUPT, NFS3ERR_IO},
     };
