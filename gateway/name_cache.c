@@ -87,17 +87,24 @@ void name_cache_begin(struct name_cache *cache, struct volume_request *request)
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static bool find_kept(struct name_cache *cache, const struct volume_request *request,
                       uint64_t now_ns, struct gfid *out_child, uint64_t *out_until_ns)
 {
     uint64_t number = number_of(&request->object, request->name);
     AUTO_LOCK(lock_of(cache, number));
     const struct name_slot *slot = &cache->slots[number];
-    if (slot->until_ns <= now_ns || !is_of(slot, &request->object, request->name)) {
+    uint64_t lease_ns = session_lease_until(cache->objects->lease, slot->epoch, now_ns);
+    if (slot->until_ns <= now_ns || lease_ns == 0 ||
+        !is_of(slot, &request->object, request->name)) {
         return false;
     }
     *out_child = slot->child;
-    *out_until_ns = slot->until_ns;
+    *out_until_ns = earlier(slot->until_ns, lease_ns);
     return true;
 }
 
@@ -112,11 +119,6 @@ static bool find(struct name_cache *cache, const struct volume_request *request,
     *out_child = GFID_NONE;
     *out_until_ns = now_ns;
     return whole_directories_lack(&cache->whole, &request->object, request->name, now_ns);
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 bool name_cache_answer(struct name_cache *cache, struct volume_request *request, uint64_t now_ns)
@@ -163,6 +165,7 @@ static void change(struct name_cache *cache, const struct volume_request *reques
     }
     slot->generation++;
     slot->child = *child;
+    slot->epoch = request->epoch;
     slot->until_ns = atomic_load(&cache->objects->recalls) == request->recalls ? until_ns : 0;
 }
 
@@ -184,6 +187,7 @@ static void look_up(struct name_cache *cache, const struct volume_request *reque
         take_over(slot, &request->object, request->name);
     }
     slot->child = found ? request->reply.object.gfid : GFID_NONE;
+    slot->epoch = request->epoch;
     slot->until_ns = until_ns;
 }
 

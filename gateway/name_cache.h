@@ -22,6 +22,7 @@ struct name_slot {
     struct gfid parent; /* GFID_NONE: nobody's */
     struct gfid child;  /* GFID_NONE: there is no such name */
     uint64_t until_ns;  /* 0: not known */
+    uint64_t epoch;     /* of the lease */
     uint64_t generation;
     uint8_t size;
     uint8_t name[NAME_CACHE_NAME_MAX];
@@ -31,7 +32,7 @@ struct name_slot {
 struct name_cache {
     pthread_mutex_t locks[OBJECT_CACHE_LOCKS]; /* of the slots whose number modulo it is; rank 9 */
     struct name_slot *slots;                   /* NAME_CACHE_SLOTS; NULL: nothing is kept */
-    struct object_cache *objects;              /* its recalls and quiet time count here too */
+    struct object_cache *objects; /* its lease, recalls and quiet time count here too */
     struct whole_directories whole;
 };
 

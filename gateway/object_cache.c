@@ -11,8 +11,9 @@
 #include "backend/base/scope.h"
 #include "gateway/permission.h"
 
-void object_cache_init(struct object_cache *cache, bool is_used)
+void object_cache_init(struct object_cache *cache, const struct session_lease *lease, bool is_used)
 {
+    cache->lease = lease;
     for (int i = 0; i < OBJECT_CACHE_LOCKS; i++) {
         pthread_mutex_init(&cache->locks[i], NULL);
     }
@@ -186,6 +187,17 @@ static bool may_see(const struct volume_request *request, const struct attr *att
             permission_check_io(attr, &request->cred, PERMISSION_READ) == 0);
 }
 
+/* Until when the slot's attributes of the object may be used; 0: they may not, or are not known. */
+static uint64_t usable_until(const struct object_cache *cache, const struct object_slot *slot,
+                             const struct gfid *object, uint64_t now_ns)
+{
+    if (!is_of(slot, object) || slot->attr.type == OBJECT_NONE || slot->until_ns <= now_ns) {
+        return 0;
+    }
+    uint64_t lease_ns = session_lease_until(cache->lease, slot->epoch, now_ns);
+    return lease_ns < slot->until_ns ? lease_ns : slot->until_ns;
+}
+
 bool object_cache_find(struct object_cache *cache, const struct gfid *object, uint64_t now_ns,
                        struct attr *out_attr, uint64_t *out_until_ns)
 {
@@ -195,11 +207,12 @@ bool object_cache_find(struct object_cache *cache, const struct gfid *object, ui
     uint64_t number = number_of(object);
     AUTO_LOCK(lock_of(cache, number));
     const struct object_slot *slot = &cache->slots[number];
-    if (!is_of(slot, object) || slot->attr.type == OBJECT_NONE || slot->until_ns <= now_ns) {
+    uint64_t until_ns = usable_until(cache, slot, object, now_ns);
+    if (until_ns == 0) {
         return false;
     }
     *out_attr = slot->attr;
-    *out_until_ns = slot->until_ns;
+    *out_until_ns = until_ns;
     return true;
 }
 
@@ -212,14 +225,14 @@ bool object_cache_answer(struct object_cache *cache, struct volume_request *requ
     uint64_t number = number_of(&request->object);
     AUTO_LOCK(lock_of(cache, number));
     const struct object_slot *slot = &cache->slots[number];
-    if (!is_of(slot, &request->object) || slot->attr.type == OBJECT_NONE ||
-        slot->until_ns <= now_ns || (request->op == VOLUME_READ && !slot->data) ||
+    uint64_t until_ns = usable_until(cache, slot, &request->object, now_ns);
+    if (until_ns == 0 || (request->op == VOLUME_READ && !slot->data) ||
         !may_see(request, &slot->attr)) {
         return false;
     }
     struct reply reply = {
         .object = slot->attr,
-        .grant_ms = (uint32_t)((slot->until_ns - now_ns) / NS_PER_MS),
+        .grant_ms = (uint32_t)((until_ns - now_ns) / NS_PER_MS),
     };
     if (request->op == VOLUME_READ) {
         answer_read(slot, request, &reply);
@@ -307,6 +320,7 @@ static void learn(struct object_cache *cache, const struct gfid *gfid, const str
             drop_data(cache, slot);
         }
         slot->attr = *attr;
+        slot->epoch = lesson->request->epoch;
         slot->until_ns = lesson->sent_ns + (lesson->grant_ms - GRANT_MARGIN_MS) * NS_PER_MS;
         if (lesson->data.data && lesson->data.size == attr->size && attr->size > 0) {
             keep_data(cache, slot, lesson->data, lock);

@@ -6,6 +6,9 @@
  */
 #include "gateway/volume.h"
 
+#include <errno.h>
+#include <sys/timerfd.h>
+#include <utlist.h>
 #include "backend/base/clock.h"
 #include "backend/base/scope.h"
 #include "gateway/retry.h"
@@ -19,50 +22,105 @@
 struct replicated_volume {
     struct volume volume; /* first */
     struct rpc_loop *loop;
+    int timer_fd; /* the route's */
     struct route route;
     struct retry retry;
     struct object_cache cache;
     struct name_cache names;
     void (*recall)(void *context, const struct gfid *object, const struct gfid *parent,
                    struct slice name);
+    void (*recall_begin)(void *context);
     void *recall_context;
-    uint64_t recalls; /* atomic */
+    uint64_t recalls;            /* atomic */
+    pthread_mutex_t recall_lock; /* a leaf */
+    struct recall *recall_list;  /* that the frontend is still busy with */
     struct rpc_program recall_program;
     const struct rpc_program *programs[1];
 };
 
 /* ---- recalls --------------------------------------------------------------------------------- */
 
+/*
+ * What is kept here goes as soon as a recall comes; the frontend drops what it holds on a worker,
+ * where it may have to wait. The brick is told when that is done, or when nothing that was given
+ * out before the recall can be in use any more: session_lease.h.
+ */
 struct recall {
     struct replicated_volume *volume;
-    struct rpc_call *call;
+    struct rpc_call *call; /* NULL: answered. Guarded by recall_lock, as the list is */
+    uint64_t until_ns;
     struct recall_args arguments;
+    struct recall *prev, *next;
 };
 
-/* On a worker: the frontend drops what it holds, then the brick is told. */
+static void recall_answer(struct rpc_call *call)
+{
+    static const int done = 0;
+    rpc_call_reply(call, (xdrproc_t)xdr_int, &done, NULL);
+}
+
+/* On a worker. */
 static void recall_run(void *context)
 {
     struct recall *recall = context;
     struct replicated_volume *volume = recall->volume;
-    struct slice name = slice_text(recall->arguments.name);
-    object_cache_recall(&volume->cache, &recall->arguments.object);
-    name_cache_recall(&volume->names, &recall->arguments.object, &recall->arguments.parent, name);
-    if (volume->recall) {
-        volume->recall(volume->recall_context, &recall->arguments.object, &recall->arguments.parent,
-                       name);
+    struct rpc_call *call;
+    volume->recall(volume->recall_context, &recall->arguments.object, &recall->arguments.parent,
+                   slice_text(recall->arguments.name));
+    {
+        AUTO_LOCK(&volume->recall_lock);
+        call = TAKE(recall->call);
+        DL_DELETE(volume->recall_list, recall);
     }
-    (void)__atomic_fetch_add(&volume->recalls, 1, __ATOMIC_RELAXED);
-    static const int done = 0;
-    rpc_call_reply(recall->call, (xdrproc_t)xdr_int, &done, NULL);
+    if (call) {
+        recall_answer(call);
+    }
     xdr_free((xdrproc_t)xdr_recall_args, (char *)&recall->arguments);
     free(recall);
 }
 
+/* Answer those that took too long. */
+static void recall_tick(struct replicated_volume *volume)
+{
+    uint64_t now_ns = clock_monotonic_ns(clock_real());
+    for (;;) {
+        struct rpc_call *call = NULL;
+        {
+            struct recall *recall;
+            AUTO_LOCK(&volume->recall_lock);
+            DL_FOREACH(volume->recall_list, recall)
+            {
+                if (recall->call && recall->until_ns <= now_ns) {
+                    call = TAKE(recall->call);
+                    break;
+                }
+            }
+        }
+        if (!call) {
+            return;
+        }
+        recall_answer(call);
+    }
+}
+
+/* Drop what is kept here; from now on nothing is given out that is from before. */
+static void recall_begin(struct replicated_volume *volume, const struct recall_args *arguments)
+{
+    object_cache_recall(&volume->cache, &arguments->object);
+    name_cache_recall(&volume->names, &arguments->object, &arguments->parent,
+                      slice_text(arguments->name));
+    if (volume->recall_begin) {
+        volume->recall_begin(volume->recall_context);
+    }
+    (void)__atomic_fetch_add(&volume->recalls, 1, __ATOMIC_RELAXED);
+}
+
 static void recall_called(struct rpc_call *call, void *context)
 {
+    struct replicated_volume *volume = context;
     struct recall *recall = calloc(1, sizeof(*recall));
     if (!recall) {
-        rpc_call_drop(call); /* the brick waits until the grant has run out */
+        rpc_call_drop(call); /* the brick waits until the lease has run out */
         return;
     }
     if (rpc_call_decode(call, (xdrproc_t)xdr_recall_args, &recall->arguments, NULL)) {
@@ -70,9 +128,21 @@ static void recall_called(struct rpc_call *call, void *context)
         rpc_call_garbage(call);
         return;
     }
-    recall->volume = context;
+    recall_begin(volume, &recall->arguments);
+    if (!volume->recall) {
+        recall_answer(call);
+        xdr_free((xdrproc_t)xdr_recall_args, (char *)&recall->arguments);
+        free(recall);
+        return;
+    }
+    recall->volume = volume;
     recall->call = call;
-    rpc_offload(recall->volume->loop, recall_run, recall);
+    recall->until_ns = session_lease_last(&volume->route.lease);
+    {
+        AUTO_LOCK(&volume->recall_lock);
+        DL_APPEND(volume->recall_list, recall);
+    }
+    rpc_offload(volume->loop, recall_run, recall);
 }
 
 static const struct rpc_procedure recall_procedures[] = {
@@ -128,6 +198,8 @@ static void replicated_stats(const struct volume *volume, struct volume_stats *o
 static void replicated_free(struct replicated_volume *replicated)
 {
     rpc_loop_free(replicated->loop);
+    scope_close(&replicated->timer_fd);
+    pthread_mutex_destroy(&replicated->recall_lock);
     free(replicated);
 }
 
@@ -166,6 +238,15 @@ static void tick(void *context)
     struct replicated_volume *replicated = context;
     route_step(&replicated->route);
     retry_tick(&replicated->retry);
+    recall_tick(replicated);
+}
+
+static void timer(void *context)
+{
+    struct replicated_volume *replicated = context;
+    route_woken(&replicated->route);
+    route_step(&replicated->route);
+    retry_tick(&replicated->retry);
 }
 
 /* ---- open ------------------------------------------------------------------------------------ */
@@ -174,6 +255,7 @@ static int init_route(struct replicated_volume *replicated, const char *hosts, c
                       const struct volume_options *options)
 {
     replicated->recall = options->recall;
+    replicated->recall_begin = options->recall_begin;
     replicated->recall_context = options->recall_context;
     replicated->recall_program = (struct rpc_program){
         .program = TRIVET_RECALL,
@@ -192,6 +274,7 @@ static int init_route(struct replicated_volume *replicated, const char *hosts, c
         .program_count = options->recall || options->cache ? 1 : 0,
         .ready = ready,
         .context = replicated,
+        .timer_fd = replicated->timer_fd,
     };
     return route_init(&replicated->route, &route_options);
 }
@@ -199,7 +282,10 @@ static int init_route(struct replicated_volume *replicated, const char *hosts, c
 static int start(struct replicated_volume *replicated, const struct volume_options *options,
                  char *out_error, size_t size)
 {
-    int status = rpc_loop_every(replicated->loop, RETRY_MS_MIN, tick, replicated);
+    int status = rpc_loop_every(replicated->loop, CLIENT_TICK_MS, tick, replicated);
+    if (status == 0) {
+        status = rpc_loop_watch(replicated->loop, replicated->timer_fd, timer, replicated);
+    }
     if (status == 0) {
         status = rpc_loop_start(replicated->loop);
     }
@@ -231,11 +317,16 @@ int replicated_volume_open(const char *hosts, const char *name,
         return -ENOMEM;
     }
     replicated->volume.ops = &replicated_volume_ops;
-    int status = rpc_loop_new(options->threads ? options->threads : THREADS_DEFAULT, WORKERS,
+    pthread_mutex_init(&replicated->recall_lock, NULL);
+    replicated->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    int status = replicated->timer_fd < 0 ? -errno : 0;
+    if (status == 0) {
+        status = rpc_loop_new(options->threads ? options->threads : THREADS_DEFAULT, WORKERS,
                               &replicated->loop);
+    }
     if (status) {
         volume_explain(out_error, size, "no event loop: %s", error_text(status));
-        free(replicated);
+        replicated_free(replicated);
         return status;
     }
     status = init_route(replicated, hosts, name, options);
@@ -248,7 +339,7 @@ int replicated_volume_open(const char *hosts, const char *name,
         return status;
     }
     bool caches = options->recall || options->cache;
-    object_cache_init(&replicated->cache, caches);
+    object_cache_init(&replicated->cache, &replicated->route.lease, caches);
     name_cache_init(&replicated->names, &replicated->cache, caches);
     retry_init(&replicated->retry, &replicated->route, &replicated->cache, &replicated->names,
                options->wait_timeout_ms);

@@ -26,6 +26,7 @@ struct attempt {
     struct op_id id;
     uint64_t sent_ns;
     uint64_t sent_view;
+    uint64_t sent_on; /* which connection: route->readied */
     enum attempt_state state;
     int given_up; /* status to complete with when is_sending ends */
     bool is_sending;
@@ -162,13 +163,14 @@ static void pause_sending(struct retry *retry)
         return;
     }
     retry->resend_at_ns = now + retry->pause_ms * NS_PER_MS;
+    route_wake_at(retry->route, retry->resend_at_ns);
     unsigned doubled = retry->pause_ms * 2;
     retry->pause_ms = doubled < RESEND_MS_MAX ? doubled : RESEND_MS_MAX;
 }
 
 static bool may_send(const struct retry *retry, uint64_t now)
 {
-    return route_is_ready(retry->route) && now >= retry->resend_at_ns;
+    return route_is_ready(retry->route) && now >= retry->resend_at_ns && !retry->must_probe;
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -190,6 +192,7 @@ static void launch_prepare(struct retry *retry, struct attempt *attempt, uint64_
     attempt->is_sending = true;
     attempt->was_sent = true;
     attempt->sent_view = view->number;
+    attempt->sent_on = retry->route->readied;
     attempt->sent_ns = now;
     *out_launch = (struct launch){
         .attempt = attempt,
@@ -355,20 +358,31 @@ static bool is_refusal(int status)
     }
 }
 
-/* The attempt waits again, with the lock held. */
-static void take_back(struct retry *retry, struct attempt *attempt, int status)
+/* What it means that a call was not answered, with the lock held. */
+static void note_refusal(struct retry *retry, int status, uint64_t sent_view, bool is_answer)
 {
     if (status == -E_CONNECTION_LOST) {
-        route_lost(retry->route);
-    } else {
-        if (status == -E_NOT_PRIMARY || status == -E_OLD_VIEW || status == -E_NEW_VIEW) {
-            route_doubt(retry->route);
+        if (is_answer) {
+            route_leave(retry->route); /* of a brick that is stopping */
+        } else {
+            route_lost(retry->route);
         }
-        /* In a view that we have left meanwhile a refusal says nothing about the present one. */
-        if (attempt->sent_view == retry->route->spec.view.number) {
-            pause_sending(retry);
-        }
+        return;
     }
+    if (status == -E_NOT_PRIMARY || status == -E_OLD_VIEW || status == -E_NEW_VIEW) {
+        route_doubt(retry->route);
+    }
+    /* In a view that we have left meanwhile a refusal says nothing about the present one. */
+    if (sent_view == retry->route->spec.view.number) {
+        retry->must_probe = status != -E_OVERLOADED; /* which is of one request, not of all */
+        pause_sending(retry);
+    }
+}
+
+/* The attempt waits again, with the lock held. */
+static void take_back(struct retry *retry, struct attempt *attempt, int status, bool is_answer)
+{
+    note_refusal(retry, status, attempt->sent_view, is_answer);
     if (attempt->request) {
         attempt_wait(retry, attempt);
     } else {
@@ -376,22 +390,51 @@ static void take_back(struct retry *retry, struct attempt *attempt, int status)
     }
 }
 
+/* The primary sent something on a connection, in answer to a call of that time. With the lock held.
+ * True if it is the session's connection, and what the answer brings may be kept. */
+static bool heard(struct retry *retry, uint64_t sent_on, uint64_t sent_ns, bool is_success)
+{
+    struct route *route = retry->route;
+    if (!route_is_ready(route) || sent_on != route->readied) {
+        return false;
+    }
+    uint64_t now = now_ns();
+    retry->heard_ns = now;
+    route_silent(route, false);
+    if (!is_success) {
+        return false;
+    }
+    retry->asked_ns = sent_ns > retry->asked_ns ? sent_ns : retry->asked_ns;
+    return session_lease_answered(&route->lease, sent_ns, now);
+}
+
 struct outcome {
     struct volume_request *request; /* to complete; NULL: none */
     uint64_t sent_ns;
+    uint64_t epoch; /* in which what it brings may be kept */
+    bool may_keep;
     bool is_to_resume;
 };
 
-static struct outcome settle(struct retry *retry, struct attempt *attempt, int status,
-                             bool is_answer)
+static struct outcome settle(struct retry *retry, struct attempt *attempt,
+                             const struct reply *reply, bool is_answer)
 {
     struct outcome outcome = {.sent_ns = attempt->sent_ns};
+    int status = reply->status;
     AUTO_LOCK(&retry->route->lock);
     INVARIANT(attempt->state == ATTEMPT_SENT);
-    if (status == -E_CONNECTION_LOST || (is_answer && is_refusal(status))) {
-        take_back(retry, attempt, status);
+    bool is_refused = status == -E_CONNECTION_LOST || is_refusal(status);
+    if (is_answer) {
+        outcome.may_keep = heard(retry, attempt->sent_on, attempt->sent_ns, !is_refused);
+        outcome.epoch = session_lease_epoch(&retry->route->lease);
+    }
+    if (status == -E_CONNECTION_LOST || (is_answer && is_refused)) {
+        take_back(retry, attempt, status, is_answer);
         outcome.is_to_resume = may_send(retry, now_ns());
         return outcome;
+    }
+    if (outcome.may_keep && (reply->grant_ms || reply->parent_grant_ms)) {
+        retry->granted_ns = retry->heard_ns;
     }
     retry->answer_count++;
     retry->pause_ms = RETRY_MS_MIN;
@@ -405,20 +448,27 @@ static struct outcome settle(struct retry *retry, struct attempt *attempt, int s
     return outcome;
 }
 
-/* A grant counts from sending; what is left now is what the caller may use. */
-static uint32_t grant_left(uint32_t grant_ms, uint64_t sent_ns)
+/* A grant counts from sending; what is left now, of it and of the lease, is what the caller may
+ * use. */
+static uint32_t grant_left(const struct retry *retry, uint32_t grant_ms,
+                           const struct outcome *outcome)
 {
-    if (grant_ms == 0) {
+    if (grant_ms == 0 || !retry->route->wants_grants) {
         return 0;
     }
+    uint64_t now = now_ns();
     uint64_t granted = grant_ms < GRANT_MS_MAX ? grant_ms : GRANT_MS_MAX;
-    uint64_t gone = (now_ns() - sent_ns) / NS_PER_MS + GRANT_MARGIN_MS;
-    return gone < granted ? (uint32_t)(granted - gone) : 0;
+    uint64_t gone = (now - outcome->sent_ns) / NS_PER_MS + GRANT_MARGIN_MS;
+    uint64_t left = gone < granted ? granted - gone : 0;
+    uint64_t until_ns = session_lease_until(&retry->route->lease, outcome->epoch, now);
+    uint64_t lease = until_ns ? (until_ns - now) / NS_PER_MS : 0;
+    return (uint32_t)(left < lease ? left : lease);
 }
 
-static void complete(struct retry *retry, struct volume_request *request, struct rpc_reply *message,
-                     const struct reply *reply, uint64_t sent_ns, bool wants_grants)
+static void complete(struct retry *retry, struct rpc_reply *message, const struct reply *reply,
+                     const struct outcome *outcome)
 {
+    struct volume_request *request = outcome->request;
     int status = brick_client_check(request, reply);
     if (status) {
         request->reply = (struct reply){.status = status};
@@ -426,9 +476,13 @@ static void complete(struct retry *retry, struct volume_request *request, struct
         return;
     }
     request->reply = *reply;
-    object_cache_learn(retry->cache, request, sent_ns);
-    name_cache_learn(retry->names, request, sent_ns);
-    request->reply.grant_ms = wants_grants ? grant_left(reply->grant_ms, sent_ns) : 0;
+    request->epoch = outcome->epoch;
+    if (!outcome->may_keep) {
+        request->reply.grant_ms = request->reply.parent_grant_ms = 0;
+    }
+    object_cache_learn(retry->cache, request, outcome->sent_ns);
+    name_cache_learn(retry->names, request, outcome->sent_ns);
+    request->reply.grant_ms = grant_left(retry, request->reply.grant_ms, outcome);
     if (request->keep && reply->data.size) {
         request->kept = rpc_reply_keep(message);
     }
@@ -445,14 +499,119 @@ static void attempt_answered(struct rpc_reply *message, void *context)
     if (!is_answer) {
         reply = (struct reply){.status = status};
     }
-    struct outcome outcome = settle(retry, attempt, reply.status, is_answer);
+    struct outcome outcome = settle(retry, attempt, &reply, is_answer);
     if (outcome.request) {
-        complete(retry, outcome.request, message, &reply, outcome.sent_ns,
-                 retry->route->wants_grants);
+        complete(retry, message, &reply, &outcome);
     }
     if (outcome.is_to_resume) {
         pump(retry);
     }
+}
+
+/* ---- RENEW ----------------------------------------------------------------------------------- */
+
+/* One that is under way. */
+struct renewal {
+    struct retry *retry;
+    struct rpc_connection *connection; /* a reference, until it is sent */
+    struct brick_renew_args arguments;
+    uint64_t sent_ns, sent_on;
+};
+
+/* Returns whether requests may go out again. With the lock held. */
+static bool settle_renewal(const struct renewal *renewal, int status, bool is_answer)
+{
+    struct retry *retry = renewal->retry;
+    bool is_refused = status == -E_CONNECTION_LOST || is_refusal(status);
+    if (retry->renewing_on == renewal->sent_on) {
+        retry->renewing_on = 0;
+    }
+    if (is_answer) {
+        (void)heard(retry, renewal->sent_on, renewal->sent_ns, !is_refused);
+    }
+    if (is_refused) {
+        note_refusal(retry, status, renewal->arguments.target.view, is_answer);
+        return false;
+    }
+    bool was_probe = retry->must_probe;
+    retry->must_probe = false; /* a brick that does not know RENEW is asked what there is to ask */
+    return was_probe;
+}
+
+static void renewal_answered(struct rpc_reply *message, void *context)
+{
+    AUTO_FREE struct renewal *renewal = context;
+    struct retry *retry = renewal->retry;
+    struct reply reply;
+    int status = message->status ? message->status : brick_client_decode(message, &reply);
+    bool is_answer = status == 0;
+    bool is_to_resume;
+    {
+        AUTO_LOCK(&retry->route->lock);
+        is_to_resume = settle_renewal(renewal, is_answer ? reply.status : status, is_answer);
+    }
+    if (is_to_resume) {
+        pump(retry);
+    }
+}
+
+/* With the lock held. */
+static bool is_renewal_due(const struct retry *retry, uint64_t now)
+{
+    const struct route *route = retry->route;
+    if (!route_is_ready(route) || retry->renewing_on == route->readied) {
+        return false;
+    }
+    if (retry->must_probe) {
+        return retry->first && now >= retry->resend_at_ns;
+    }
+    bool is_of_use =
+        retry->first || (route->wants_grants && now < retry->granted_ns + GRANT_MS_MAX * NS_PER_MS);
+    return is_of_use && now >= retry->asked_ns + RENEW_MS * NS_PER_MS;
+}
+
+static struct renewal *renewal_begin(struct retry *retry)
+{
+    uint64_t now = now_ns();
+    struct route *route = retry->route;
+    AUTO_LOCK(&route->lock);
+    struct renewal *renewal = is_renewal_due(retry, now) ? malloc(sizeof(*renewal)) : NULL;
+    if (renewal) {
+        *renewal = (struct renewal){
+            .retry = retry,
+            .connection = route_connection(route),
+            .arguments.target = {.set = route->spec.view.set, .view = route->spec.view.number},
+            .sent_ns = now,
+            .sent_on = route->readied,
+        };
+        retry->renewing_on = route->readied;
+    }
+    return renewal;
+}
+
+static void renew(struct retry *retry)
+{
+    struct renewal *renewal = renewal_begin(retry);
+    if (!renewal) {
+        return;
+    }
+    struct rpc_connection *connection = TAKE(renewal->connection);
+    uint64_t sent_on = renewal->sent_on;
+    const struct rpc_call_request request = {
+        .program = TRIVET_BRICK,
+        .version = TRIVET_BRICK_V1,
+        .procedure = BRICK_RENEW,
+        .encode = (xdrproc_t)xdr_brick_renew_args,
+        .arguments = &renewal->arguments,
+        .callback = renewal_answered,
+        .context = renewal,
+    };
+    if (rpc_call_start(connection, &request) != 0) {
+        AUTO_LOCK(&retry->route->lock);
+        retry->renewing_on = retry->renewing_on == sent_on ? 0 : retry->renewing_on;
+        free(renewal); /* no callback; the next tick tries again */
+    }
+    rpc_connection_put(connection);
 }
 
 /* ---- giving up ------------------------------------------------------------------------------- */
@@ -522,6 +681,9 @@ void retry_resume(struct retry *retry)
     {
         AUTO_LOCK(&retry->route->lock);
         retry->resend_at_ns = 0;
+        retry->pause_ms = RETRY_MS_MIN;
+        retry->must_probe = false;
+        retry->heard_ns = retry->asked_ns = now_ns();
     }
     pump(retry);
 }
@@ -538,6 +700,18 @@ static void judge_silence(struct retry *retry, uint64_t now)
     __atomic_store_n(&retry->answers, answers, __ATOMIC_RELAXED);
 }
 
+/* Whether the primary has let calls wait without a word, so that a newer view is looked for. */
+static void judge_quiet(struct retry *retry, uint64_t now)
+{
+    const struct route *route = retry->route;
+    bool is_waiting = retry->first || retry->renewing_on == route->readied;
+    if (!route_is_ready(route) || !is_waiting) {
+        retry->heard_ns = now;
+    } else if (now > retry->heard_ns + QUIET_MS * NS_PER_MS) {
+        route_silent(retry->route, true);
+    }
+}
+
 void retry_tick(struct retry *retry)
 {
     uint64_t now = now_ns();
@@ -545,6 +719,7 @@ void retry_tick(struct retry *retry)
     {
         AUTO_LOCK(&retry->route->lock);
         judge_silence(retry, now);
+        judge_quiet(retry, now);
         is_due = retry->waiting.first || retry->slotless.first;
     }
     if (retry->wait_timeout_ns && now > retry->wait_timeout_ns) {
@@ -553,6 +728,7 @@ void retry_tick(struct retry *retry)
             complete_unknown(retry, request);
         }
     }
+    renew(retry);
     if (is_due) {
         pump(retry);
     }

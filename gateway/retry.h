@@ -12,6 +12,10 @@
  * the connection is gone; only then is the slot used again, with the next sequence, at which a
  * brick refuses the old one.
  *
+ * A set that refuses everything is not sent everything again and again: RENEW, which asks nothing
+ * else, finds out when it answers. RENEW is also what holds the session's lease up while the client
+ * is idle, and tells a primary that is silent from one that is busy with what it was sent.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef TRIVET_GATEWAY_RETRY_H
@@ -42,6 +46,11 @@ struct retry {
     uint32_t attempt_count; /* ever made: VOLUME_REQUESTS_MAX is the bound */
     uint64_t resend_at_ns;  /* after a refusal nothing is sent before; 0: at once */
     unsigned pause_ms;
+    bool must_probe;      /* and then only when a RENEW was answered */
+    uint64_t renewing_on; /* the connection (route->readied) that a RENEW is under way on */
+    uint64_t asked_ns;    /* when the latest call was sent that has an answer on this connection */
+    uint64_t heard_ns;    /* when the primary last sent something, or nothing was waited for */
+    uint64_t granted_ns;  /* when it last granted something */
     uint64_t sequences[SESSION_SLOTS];
     uint16_t free_slots[SESSION_SLOTS];
     uint32_t free_count, slots_used; /* slots_used: the lowest number never taken */

@@ -7,6 +7,8 @@
 #include "gateway/route.h"
 
 #include <stdio.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include "backend/base/check.h"
 #include "backend/base/clock.h"
 #include "backend/base/errors.h"
@@ -100,6 +102,13 @@ static void learn_hosts(struct route *route)
     }
 }
 
+/* Calls are sent on this connection no more, and what was told on it is void. */
+static void leave_primary(struct route *route, enum link_state state)
+{
+    route->primary.state = state;
+    session_lease_end(&route->lease);
+}
+
 /* The view or its addresses may be new: leave a primary that is none any more. */
 static void follow_primary(struct route *route)
 {
@@ -112,8 +121,7 @@ static void follow_primary(struct route *route)
     link->pause_ms = RETRY_MS_MIN;
     if (link->state == LINK_DIALLING || link->state == LINK_OPEN || link->state == LINK_READY) {
         link->must_close = true;
-        /* Nothing more is sent to it. */
-        link->state = link->state == LINK_READY ? LINK_OPEN : link->state;
+        leave_primary(route, link->state == LINK_READY ? LINK_OPEN : link->state);
     }
 }
 
@@ -171,6 +179,7 @@ enum step_kind {
 /* One thing to do without the lock; what it needs is taken along. */
 struct step {
     enum step_kind kind;
+    struct management *management;
     uint64_t dial;
     struct route_host host;
     struct rpc_connection *connection; /* a reference */
@@ -191,48 +200,73 @@ static bool close_due(struct link *link, uint64_t now, struct step *out_step)
     return true;
 }
 
-static bool ask_due(struct route *route, uint64_t now)
+static bool ask_due(struct management *management, uint64_t now)
 {
+    const struct route *route = management->route;
     struct route_host unused;
     bool is_wanted = route->is_in_doubt || !route_has_primary(route, &unused);
-    if (!is_wanted || route->is_asking || now < route->ask_at_ns) {
+    if (!is_wanted || management->is_asking || now < management->ask_at_ns) {
         return false;
     }
-    route->is_asking = true;
-    route->ask_at_ns = now + route->ask_pause_ms * NS_PER_MS;
-    unsigned doubled = route->ask_pause_ms * 2;
-    route->ask_pause_ms = doubled < RETRY_MS_MAX ? doubled : RETRY_MS_MAX;
+    management->is_asking = true;
+    management->ask_at_ns = now + management->ask_pause_ms * NS_PER_MS;
+    unsigned doubled = management->ask_pause_ms * 2;
+    management->ask_pause_ms = doubled < RETRY_MS_MAX ? doubled : RETRY_MS_MAX;
     return true;
 }
 
-static bool watch_due(struct route *route, uint64_t now)
+static bool watch_due(struct management *management, uint64_t now)
 {
-    if (!route->has_spec || route->is_watching || now < route->watch_at_ns) {
+    if (!management->route->has_spec || management->is_watching || now < management->watch_at_ns) {
         return false;
     }
-    route->is_watching = true;
+    management->is_watching = true;
     return true;
 }
 
-static bool management_due(struct route *route, uint64_t now, struct step *out_step)
+/* Whether there is reason to ask others than main, or was a moment ago: a connection that is closed
+ * at once would be missed at the next hiccup. */
+static bool asks_all(struct route *route, uint64_t now)
 {
-    struct link *link = &route->management;
+    const struct link *main = &route->managements[route->main].link;
+    bool is_late = main->state == LINK_DIALLING && now > main->since_ns + QUIET_MS * NS_PER_MS;
+    bool is_unsettled = route->is_silent || route->is_in_doubt || !route_is_ready(route);
+    if (is_late || (route->has_spec && is_unsettled)) {
+        route->unsettled_ns = now;
+    }
+    return route->unsettled_ns && now - route->unsettled_ns < SPARES_KEEP_MS * NS_PER_MS;
+}
+
+static bool is_wanted(struct route *route, const struct management *management, uint64_t now)
+{
+    size_t place = (size_t)(management - route->managements);
+    return place < route->host_count && (place == route->main || asks_all(route, now));
+}
+
+static bool management_due(struct route *route, struct management *management, uint64_t now,
+                           struct step *out_step)
+{
+    struct link *link = &management->link;
+    bool is_kept = is_wanted(route, management, now);
+    out_step->management = management;
+    if (!is_kept && link->state != LINK_NONE) {
+        link->must_close = true;
+    }
     if (close_due(link, now, out_step)) {
         return true;
     }
-    if (link->state == LINK_NONE && now >= link->at_ns) {
+    if (is_kept && link->state == LINK_NONE && now >= link->at_ns) {
         out_step->kind = STEP_DIAL_MANAGEMENT;
-        out_step->host = route->hosts[route->next_host % route->host_count];
+        out_step->host = route->tried = route->hosts[management - route->managements];
         out_step->dial = link_begin(link, &out_step->host);
-        route->next_host++;
         return true;
     }
     if (link->state != LINK_OPEN || link->must_close) {
         return false;
     }
-    if (ask_due(route, now)) {
+    if (ask_due(management, now)) {
         out_step->kind = STEP_ASK;
-    } else if (watch_due(route, now)) {
+    } else if (watch_due(management, now)) {
         out_step->kind = STEP_WATCH;
     } else {
         return false;
@@ -256,18 +290,74 @@ static bool primary_due(struct route *route, uint64_t now, struct step *out_step
     return true;
 }
 
+/* ---- the timer ------------------------------------------------------------------------------- */
+
+void route_wake_at(struct route *route, uint64_t at_ns)
+{
+    if (route->timer_fd < 0 || (route->timer_at_ns && route->timer_at_ns <= at_ns)) {
+        return;
+    }
+    struct itimerspec when = {
+        .it_value = {.tv_sec = (time_t)(at_ns / NS_PER_S), .tv_nsec = (long)(at_ns % NS_PER_S)}};
+    if (timerfd_settime(route->timer_fd, TFD_TIMER_ABSTIME, &when, NULL) == 0) {
+        route->timer_at_ns = at_ns;
+    }
+}
+
+void route_woken(struct route *route)
+{
+    uint64_t expirations;
+    AUTO_LOCK(&route->lock);
+    (void)!read(route->timer_fd, &expirations, sizeof(expirations)); /* only to be armed again */
+    route->timer_at_ns = 0;
+}
+
+static void wake_later(struct route *route, uint64_t at_ns, uint64_t now)
+{
+    if (at_ns > now && at_ns < now + CLIENT_TICK_MS * NS_PER_MS) {
+        route_wake_at(route, at_ns); /* ticks do for what is later */
+    }
+}
+
+/* Nothing is due: be here again when something is. */
+static void wake_when_due(struct route *route, uint64_t now)
+{
+    if (route->primary.state == LINK_NONE) {
+        wake_later(route, route->primary.at_ns, now);
+    }
+    for (size_t i = 0; i < route->host_count; i++) {
+        struct management *management = &route->managements[i];
+        bool is_idle = management->link.state == LINK_NONE;
+        wake_later(route, is_idle ? management->link.at_ns : management->ask_at_ns, now);
+    }
+}
+
 static bool next_step(struct route *route, struct step *out_step)
 {
     uint64_t now = now_ns();
     AUTO_LOCK(&route->lock);
     *out_step = (struct step){.kind = STEP_NONE};
-    return !route->is_closing &&
-           (primary_due(route, now, out_step) || management_due(route, now, out_step));
+    if (route->is_closing) {
+        return false;
+    }
+    if (primary_due(route, now, out_step)) {
+        return true;
+    }
+    for (size_t i = 0; i < MANAGEMENT_HOSTS_MAX; i++) {
+        if (management_due(route, &route->managements[i], now, out_step)) {
+            return true;
+        }
+    }
+    wake_when_due(route, now);
+    return false;
 }
 
-static void dial(struct route *route, struct link *link, const struct rpc_service *service,
-                 const struct step *step)
+static void dial(struct route *route, const struct step *step)
 {
+    bool is_primary = step->kind == STEP_DIAL_PRIMARY;
+    struct link *link = is_primary ? &route->primary : &step->management->link;
+    const struct rpc_service *service =
+        is_primary ? &route->primary_service : &step->management->service;
     struct rpc_connection *connection = NULL;
     int status = rpc_dial_tcp(route->loop, step->host.host, step->host.port, service, &connection);
     {
@@ -275,7 +365,8 @@ static void dial(struct route *route, struct link *link, const struct rpc_servic
         /* By now it may have opened, closed, and been dialled again. */
         bool is_current = link->dials == step->dial && link->state != LINK_NONE;
         if (status && is_current) {
-            connection = link_ended(link, status);
+            connection = is_primary ? link_ended(link, status)
+                                    : route_management_ended(step->management, status);
             pthread_cond_broadcast(&route->changed);
         } else if (is_current && !link->connection) {
             link->connection = TAKE(connection);
@@ -292,19 +383,17 @@ void route_step(struct route *route)
     while (next_step(route, &step)) {
         switch (step.kind) {
         case STEP_DIAL_MANAGEMENT:
-            dial(route, &route->management, &route->management_service, &step);
-            break;
         case STEP_DIAL_PRIMARY:
-            dial(route, &route->primary, &route->primary_service, &step);
+            dial(route, &step);
             break;
         case STEP_CLOSE:
             rpc_connection_close(step.connection);
             break;
         case STEP_ASK:
-            route_ask(route, step.connection);
+            route_ask(step.management, step.connection);
             break;
         case STEP_WATCH:
-            route_watch(route, step.connection);
+            route_watch(step.management, step.connection);
             break;
         case STEP_NONE:
         default:
@@ -325,9 +414,23 @@ struct rpc_connection *route_connection(struct route *route)
 void route_lost(struct route *route)
 {
     if (route->primary.state == LINK_READY) {
-        route->primary.state = LINK_CLOSING;
+        leave_primary(route, LINK_CLOSING);
     }
     route->is_in_doubt = true;
+}
+
+void route_leave(struct route *route)
+{
+    if (route->primary.state == LINK_READY) {
+        route->primary.must_close = true;
+        leave_primary(route, LINK_OPEN);
+    }
+    route->is_in_doubt = true;
+}
+
+void route_silent(struct route *route, bool is_silent)
+{
+    route->is_silent = is_silent;
 }
 
 void route_doubt(struct route *route)
@@ -339,11 +442,17 @@ void route_doubt(struct route *route)
 
 static void init_services(struct route *route, const struct route_options *options)
 {
-    route->management_service = (struct rpc_service){
-        .opened = route_management_opened,
-        .closed = route_management_closed,
-        .context = route,
-    };
+    for (size_t i = 0; i < MANAGEMENT_HOSTS_MAX; i++) {
+        struct management *management = &route->managements[i];
+        *management = (struct management){
+            .route = route,
+            .service = {.opened = route_management_opened,
+                        .closed = route_management_closed,
+                        .context = management},
+            .link.pause_ms = RETRY_MS_MIN,
+            .ask_pause_ms = RETRY_MS_MIN,
+        };
+    }
     route->primary_service = (struct rpc_service){
         .programs = options->programs,
         .program_count = options->program_count,
@@ -372,10 +481,10 @@ int route_init(struct route *route, const struct route_options *options)
         .wants_grants = options->program_count > 0,
         .ready = options->ready,
         .context = options->context,
-        .management.pause_ms = RETRY_MS_MIN,
+        .timer_fd = options->timer_fd,
         .primary.pause_ms = RETRY_MS_MIN,
-        .ask_pause_ms = RETRY_MS_MIN,
     };
+    session_lease_init(&route->lease);
     int status = route_hosts_parse(options->hosts, route->hosts,
                                    MANAGEMENT_HOSTS_MAX - SET_MEMBERS_MAX, &route->given_count);
     if (status) {
@@ -401,7 +510,10 @@ void route_close(struct route *route)
 
 void route_release(struct route *route)
 {
-    INVARIANT(!route->management.connection && !route->primary.connection);
+    INVARIANT(!route->primary.connection);
+    for (size_t i = 0; i < MANAGEMENT_HOSTS_MAX; i++) {
+        INVARIANT(!route->managements[i].link.connection);
+    }
     pthread_cond_destroy(&route->changed);
     pthread_mutex_destroy(&route->lock);
 }
@@ -430,18 +542,17 @@ int route_wait(struct route *route, unsigned timeout_ms)
 static void explain_silence(const struct route *route, char *out_error, size_t size)
 {
     struct route_host host;
-    const struct link *link = &route->management;
     if (!route->has_spec) {
         volume_explain(out_error, size,
                        "no management daemon answers at %s port %u (%s); is trivetd running there?",
-                       link->host.host, link->host.port,
-                       error_text(link->error ? link->error : -ETIMEDOUT));
+                       route->tried.host, route->tried.port,
+                       error_text(route->tried_error ? route->tried_error : -ETIMEDOUT));
     } else if (!route_has_primary(route, &host)) {
         volume_explain(out_error, size,
                        "volume %s has no primary brick at present; see: trivet volume status %s",
                        route->name, route->name);
     } else {
-        link = &route->primary;
+        const struct link *link = &route->primary;
         volume_explain(out_error, size,
                        "the primary brick of volume %s does not answer at %s port %u (%s); see: "
                        "trivet volume status %s",
@@ -460,7 +571,7 @@ void route_explain(struct route *route, int status, char *out_error, size_t size
     case -E_UNKNOWN_VOLUME:
         volume_explain(out_error, size,
                        "%s knows no volume %s; see those it knows with: trivet volume list",
-                       route->management.host.host, route->name);
+                       route->tried.host, route->name);
         break;
     case -E_VOLUME_STOPPED:
         volume_explain(out_error, size,
@@ -472,7 +583,7 @@ void route_explain(struct route *route, int status, char *out_error, size_t size
         volume_explain(out_error, size,
                        "%s speaks another protocol level than this program (%d); install the same "
                        "version of Trivet on both",
-                       route->management.host.host, PROTOCOL_LEVEL);
+                       route->tried.host, PROTOCOL_LEVEL);
         break;
     default:
         volume_explain(out_error, size,

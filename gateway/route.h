@@ -1,13 +1,16 @@
 /*
- * The road from a volume to its primary: what a management daemon says of the volume (spec, view),
- * one connection to a management daemon and one to the view's primary.
+ * The road from a volume to its primary: what management daemons say of the volume (spec, view),
+ * and one connection to the view's primary.
  *
  *     link to management   none → dialling → open: asks for the volume at once when in doubt, and
- *                          always has a question open that is answered by a newer view
+ *                          always has a question open that is answered by a newer view. There is
+ *                          one in quiet times; while the primary is away or silent, one to every
+ *                          host that is known: the machine that has failed may be that of both
  *     link to the primary  none → dialling → open (HELLO sent) → ready; closed when it is lost,
  *                          does not answer in time, or the view has another primary
  *
- * route_step does whatever is due; it runs on every tick and after every event. A link is dialled
+ * route_step does whatever is due; it runs on every tick, when the timer says so, and after every
+ * event. A link is dialled
  * only after the last connection's closed callback, so each callback is the present one's.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -19,6 +22,7 @@
 #include "backend/proto/brick.h"
 #include "backend/proto/limits.h"
 #include "backend/rpc/rpc.h"
+#include "gateway/session_lease.h"
 
 enum link_state { LINK_NONE, LINK_DIALLING, LINK_OPEN, LINK_READY, LINK_CLOSING };
 
@@ -40,6 +44,17 @@ struct link {
     struct route_host host;
 };
 
+/* One management daemon. */
+struct management {
+    struct route *route;
+    struct rpc_service service;
+    struct link link;
+    bool is_asking, is_watching;
+    uint64_t ask_at_ns, watch_at_ns;
+    uint64_t watched_view; /* what the open watch was told that we know */
+    unsigned ask_pause_ms;
+};
+
 /* lock guards everything below it, and the retry state of the same volume; rank: a leaf, no call to
  * another module is made under it but reference counting. */
 struct route {
@@ -48,8 +63,9 @@ struct route {
     char client_name[HOST_SIZE_MAX + 1];
     uint64_t client; /* the session's id */
     bool wants_grants;
-    struct rpc_service management_service;
     struct rpc_service primary_service;
+    int timer_fd;               /* readable when route_step is to run; -1: at ticks only */
+    struct session_lease lease; /* of the connection to the primary */
     /* Called without lock when requests may go out (again): the primary said hello, or the view
      * has changed. */
     void (*ready)(void *context);
@@ -63,15 +79,17 @@ struct route {
     uint32_t slots;   /* of the session; 0 until the first hello */
     uint64_t readied; /* how often the primary said hello */
     int refusal;      /* what management or primary last refused with, 0: nothing */
-    struct link management;
     struct link primary;
+    struct management managements[MANAGEMENT_HOSTS_MAX]; /* of the host of the same place */
     struct route_host hosts[MANAGEMENT_HOSTS_MAX];
-    size_t host_count, given_count, next_host;
-    bool is_in_doubt; /* the spec may be old: ask at once */
-    bool is_asking, is_watching;
-    uint64_t ask_at_ns, watch_at_ns;
-    uint64_t watched_view; /* what the open watch was told that we know */
-    unsigned ask_pause_ms;
+    size_t host_count, given_count;
+    size_t main;             /* whom we keep to in quiet times */
+    struct route_host tried; /* who was dialled last, and why that failed */
+    int tried_error;
+    bool is_in_doubt;      /* the spec may be old: ask at once */
+    bool is_silent;        /* the primary is connected and does not answer */
+    uint64_t unsettled_ns; /* when one of these was so last, or there was no primary */
+    uint64_t timer_at_ns;  /* 0: not set */
 };
 
 struct route_options {
@@ -83,6 +101,7 @@ struct route_options {
     size_t program_count;
     void (*ready)(void *context);
     void *context;
+    int timer_fd;
 };
 
 /* Fails: -EINVAL: hosts or the name cannot be read. */
@@ -116,15 +135,23 @@ static inline bool route_is_ready(const struct route *route)
 struct rpc_connection *route_connection(struct route *route);
 /* A call said that the connection is gone; its closed callback follows. */
 void route_lost(struct route *route);
+/* A brick said that it is stopping. */
+void route_leave(struct route *route);
 /* A call said that the view may be another one. */
 void route_doubt(struct route *route);
 /* A call was answered. */
 static inline void route_answered(struct route *route)
 {
-    if (route->primary.pause_ms != RETRY_MS_MIN || route->ask_pause_ms != RETRY_MS_MIN) {
-        route->primary.pause_ms = route->ask_pause_ms = RETRY_MS_MIN;
+    if (route->primary.pause_ms != RETRY_MS_MIN) {
+        route->primary.pause_ms = RETRY_MS_MIN;
     }
 }
+/* Whether calls have been met with silence for a while. */
+void route_silent(struct route *route, bool is_silent);
+/* Run route_step and retry_tick at at_ns, or before. */
+void route_wake_at(struct route *route, uint64_t at_ns);
+/* The timer has gone off; without the lock. */
+void route_woken(struct route *route);
 
 /* ---- among the files of the route, with the lock held ---------------------------------------- */
 
@@ -137,8 +164,10 @@ bool route_has_primary(const struct route *route, struct route_host *out_host);
 /* route_management.c and route_primary.c: callbacks of the services, and the calls; no lock. */
 void route_management_opened(struct rpc_connection *connection, void *context);
 void route_management_closed(struct rpc_connection *connection, void *context);
-void route_ask(struct route *route, struct rpc_connection *connection);
-void route_watch(struct route *route, struct rpc_connection *connection);
+/* Its connection has ended, or could not be dialled. With the lock held. */
+struct rpc_connection *route_management_ended(struct management *management, int error);
+void route_ask(struct management *management, struct rpc_connection *connection);
+void route_watch(struct management *management, struct rpc_connection *connection);
 void route_primary_opened(struct rpc_connection *connection, void *context);
 void route_primary_closed(struct rpc_connection *connection, void *context);
 

@@ -18,24 +18,51 @@
 
 void route_management_opened(struct rpc_connection *connection, void *context)
 {
-    struct route *route = context;
+    struct management *management = context;
     {
-        AUTO_LOCK(&route->lock);
-        link_opened(&route->management, connection);
+        AUTO_LOCK(&management->route->lock);
+        link_opened(&management->link, connection);
         /* No hello here: it may stay open as long as it likes. */
-        route->management.since_ns = 0;
+        management->link.since_ns = 0;
     }
-    route_step(route);
+    route_step(management->route);
+}
+
+/* Whom to keep to, now that place is no good: one who is there, or else the next. */
+static void leave_main(struct route *route)
+{
+    for (size_t i = 1; i < route->host_count; i++) {
+        size_t place = (route->main + i) % route->host_count;
+        if (route->managements[place].link.state == LINK_OPEN) {
+            route->main = place;
+            return;
+        }
+    }
+    route->main = (route->main + 1) % route->host_count;
+}
+
+struct rpc_connection *route_management_ended(struct management *management, int error)
+{
+    struct route *route = management->route;
+    struct rpc_connection *held = link_ended(&management->link, error);
+    if (management == &route->managements[route->main]) {
+        route->tried = management->link.host;
+        route->tried_error = error;
+        leave_main(route);
+    }
+    pthread_cond_broadcast(&route->changed);
+    return held;
 }
 
 void route_management_closed(struct rpc_connection *connection, void *context)
 {
-    struct route *route = context;
+    struct management *management = context;
+    struct route *route = management->route;
     struct rpc_connection *held;
     {
         AUTO_LOCK(&route->lock);
-        held = link_ended(&route->management, rpc_connection_error(connection));
-        pthread_cond_broadcast(&route->changed);
+        int error = rpc_connection_error(connection);
+        held = route_management_ended(management, error ? error : management->link.error);
     }
     if (held) {
         rpc_connection_put(held);
@@ -44,30 +71,39 @@ void route_management_closed(struct rpc_connection *connection, void *context)
 }
 
 /* What a daemon's answer means to us, with the lock held. Returns whether the view is another. */
-static bool take_answer(struct route *route, int status, const struct mgmt_volume_reply *answer)
+static bool take_answer(struct management *management, int status,
+                        const struct mgmt_volume_reply *answer)
 {
+    struct route *route = management->route;
+    struct link *link = &management->link;
     bool has_changed = false;
     if (status == 0) {
-        route->management.pause_ms = RETRY_MS_MIN;
+        link->pause_ms = RETRY_MS_MIN;
         status = answer->status ? answer->status : route_adopt(route, &answer->spec, &has_changed);
-        route->refusal = status;
+        if (status == 0 || management == &route->managements[route->main]) {
+            route->refusal = status;
+            route->tried = link->host;
+        }
     } else {
-        route->management.error = status;
-        route->management.must_close = true;
+        link->error = status;
+        link->must_close = true;
     }
     if (status && status != -E_VOLUME_STOPPED) {
-        route->management.must_close = true; /* the next one may know better */
+        link->must_close = true; /* the next one may know better */
+    } else if (has_changed && route->managements[route->main].link.state != LINK_OPEN) {
+        route->main = (size_t)(management - route->managements);
     }
     if (has_changed) {
-        route->ask_pause_ms = RETRY_MS_MIN;
-        route->ask_at_ns = 0;
+        management->ask_pause_ms = RETRY_MS_MIN;
+        management->ask_at_ns = 0;
     }
     pthread_cond_broadcast(&route->changed);
     return has_changed;
 }
 
-static void answered(struct route *route, struct rpc_reply *reply, bool is_watch)
+static void answered(struct management *management, struct rpc_reply *reply, bool is_watch)
 {
+    struct route *route = management->route;
     struct mgmt_volume_reply answer = {0}; /* decoding it allocates nothing */
     int status = reply->status;
     if (status == 0) {
@@ -79,15 +115,15 @@ static void answered(struct route *route, struct rpc_reply *reply, bool is_watch
     bool is_news;
     {
         AUTO_LOCK(&route->lock);
-        is_news = take_answer(route, status, &answer);
+        is_news = take_answer(management, status, &answer);
         if (is_watch) {
-            route->is_watching = false;
+            management->is_watching = false;
             /* Without news the next one is not at once, should the daemon not wait. */
-            bool is_at_once = route->spec.view.number > route->watched_view;
+            bool is_at_once = route->spec.view.number > management->watched_view;
             uint64_t pause = is_at_once ? 0 : RETRY_MS_MAX * NS_PER_MS;
-            route->watch_at_ns = clock_monotonic_ns(clock_real()) + pause;
+            management->watch_at_ns = clock_monotonic_ns(clock_real()) + pause;
         } else {
-            route->is_asking = false;
+            management->is_asking = false;
         }
         is_news = is_news && route_is_ready(route);
     }
@@ -107,9 +143,10 @@ static void watched(struct rpc_reply *reply, void *context)
     answered(context, reply, true);
 }
 
-static void call(struct route *route, struct rpc_connection *connection, uint64_t known_view,
-                 bool is_watch)
+static void call(struct management *management, struct rpc_connection *connection,
+                 uint64_t known_view, bool is_watch)
 {
+    struct route *route = management->route;
     const struct mgmt_volume_args arguments = {
         .level = PROTOCOL_LEVEL,
         .name = route->name,
@@ -124,32 +161,32 @@ static void call(struct route *route, struct rpc_connection *connection, uint64_
         .arguments = &arguments,
         .timeout_ms = is_watch ? WATCH_MS + DIAL_MS_MAX : DIAL_MS_MAX,
         .callback = is_watch ? watched : asked,
-        .context = route,
+        .context = management,
     };
     int status = rpc_call_start(connection, &request);
     if (status) {
         /* No callback then. */
         AUTO_LOCK(&route->lock);
-        (void)take_answer(route, status, NULL); /* a failure brings no view */
+        (void)take_answer(management, status, NULL); /* a failure brings no view */
         if (is_watch) {
-            route->is_watching = false;
+            management->is_watching = false;
         } else {
-            route->is_asking = false;
+            management->is_asking = false;
         }
     }
 }
 
-void route_ask(struct route *route, struct rpc_connection *connection)
+void route_ask(struct management *management, struct rpc_connection *connection)
 {
-    call(route, connection, 0, false);
+    call(management, connection, 0, false);
 }
 
-void route_watch(struct route *route, struct rpc_connection *connection)
+void route_watch(struct management *management, struct rpc_connection *connection)
 {
     uint64_t known_view;
     {
-        AUTO_LOCK(&route->lock);
-        known_view = route->watched_view = route->spec.view.number;
+        AUTO_LOCK(&management->route->lock);
+        known_view = management->watched_view = management->route->spec.view.number;
     }
-    call(route, connection, known_view, true);
+    call(management, connection, known_view, true);
 }

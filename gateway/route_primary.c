@@ -100,6 +100,8 @@ void route_primary_closed(struct rpc_connection *connection, void *context)
         AUTO_LOCK(&route->lock);
         int error = rpc_connection_error(connection);
         held = link_ended(&route->primary, error ? error : route->primary.error);
+        session_lease_end(&route->lease);
+        route->is_silent = false;
         route->is_in_doubt = true;
         pthread_cond_broadcast(&route->changed);
     }

@@ -123,7 +123,7 @@ struct volume_request {
     void *kept;
     struct volume_request *next, *previous;
     uint64_t started_ns;
-    uint64_t recalls, changes, generation, generation2;
+    uint64_t recalls, changes, generation, generation2, epoch;
 };
 
 struct volume_options {
@@ -134,7 +134,10 @@ struct volume_options {
                                     before it ends with -ETIMEDOUT; 0: forever (interruptible) */
     /* If set, the volume may grant caching (reply.grant_ms) and calls this, on one of its threads,
      * to take it back: drop attributes and data of object, and the name in parent if parent is not
-     * GFID_NONE (never NULL). When it returns the grant has ended. */
+     * GFID_NONE (never NULL). When it returns the grant has ended. Before it recall_begin is called
+     * (may be NULL), which must not wait: when it returns, answers to what was asked before must
+     * not bring grants into use any more. */
+    void (*recall_begin)(void *context);
     void (*recall)(void *context, const struct gfid *object, const struct gfid *parent,
                    struct slice name);
     void *recall_context;

@@ -113,7 +113,8 @@ bool whole_directories_lack(struct whole_directories *whole, const struct gfid *
     uint64_t number = number_of(directory);
     AUTO_LOCK(lock_of(whole, number));
     const struct whole_directory *slot = &whole->slots[number];
-    if (slot->until_ns <= now_ns || !gfid_equal(&slot->gfid, directory)) {
+    if (slot->until_ns <= now_ns || !gfid_equal(&slot->gfid, directory) ||
+        session_lease_until(whole->objects->lease, slot->epoch, now_ns) == 0) {
         return false;
     }
     return slot->capacity == 0 || *place_of(slot, hash_of(name)) == 0;
@@ -163,6 +164,7 @@ static void tell(struct whole_directories *whole, const struct news *news)
     }
     slot->ctime = news->after->ctime;
     slot->until_ns = news->until_ns;
+    slot->epoch = news->request->epoch;
     if (news->name.size > 0) {
         add(slot, news->name);
     }
@@ -181,6 +183,7 @@ static void begin(struct whole_directories *whole, const struct volume_request *
         slot->gfid = made->gfid;
         slot->ctime = made->ctime;
         slot->until_ns = until_ns;
+        slot->epoch = request->epoch;
     }
 }
 

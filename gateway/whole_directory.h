@@ -20,6 +20,7 @@ struct whole_directory {
     struct gfid gfid;         /* GFID_NONE: nobody's */
     struct timestamp ctime;   /* as this client was last told */
     uint64_t until_ns;        /* end of the grant */
+    uint64_t epoch;           /* of the lease */
     uint64_t *hashes;         /* 0: free */
     uint32_t count, capacity; /* capacity: a power of two, or 0 */
 };
@@ -28,7 +29,7 @@ struct whole_directory {
 struct whole_directories {
     pthread_mutex_t locks[OBJECT_CACHE_LOCKS]; /* of the slots whose number modulo it is; rank 9 */
     struct whole_directory *slots;             /* WHOLE_DIRECTORIES; NULL: none are kept */
-    struct object_cache *objects;              /* its recalls and quiet time count here too */
+    struct object_cache *objects; /* its lease, recalls and quiet time count here too */
 };
 
 /* Without memory, or unless is_used, none are kept. */

@@ -38,7 +38,7 @@ struct brick {
 struct brick_client {
     atomic_uint refs;
     uint64_t client; /* the session's id */
-    bool wants_grants;
+    struct holder *holder; /* of grants; NULL: it wants none */
     /* The session has a newer connection: what is still unread on this one must not take effect
      * after answers that the session has had since. */
     atomic_bool fenced;
@@ -117,7 +117,7 @@ uint8_t *brick_scratch(void);
 
 /* ---- the rows ------------------------------------------------------------------------------ */
 
-rpc_handler brick_null, brick_serve_hello, brick_statfs;
+rpc_handler brick_null, brick_serve_hello, brick_statfs, brick_renew;
 rpc_handler brick_getattr, brick_setattr, brick_access;
 rpc_handler brick_lookup, brick_readlink;
 rpc_handler brick_read, brick_write, brick_commit;

@@ -55,6 +55,9 @@ static struct brick_request *brick_request_new(struct rpc_call *call, struct bri
 static void client_put(struct brick_client *client)
 {
     if (atomic_fetch_sub(&client->refs, 1) == 1) {
+        if (client->holder) {
+            grants_holder_put(client->holder);
+        }
         free(client);
     }
 }
@@ -140,7 +143,7 @@ static uint64_t watch(struct brick_request *request, uint64_t key)
 
 void brick_watch_object(struct brick_request *request, const struct gfid *object)
 {
-    if (request->client->wants_grants) {
+    if (request->client->holder) {
         request->object_key = replica_key_object(object);
         request->object_cell = watch(request, request->object_key);
     }
@@ -149,7 +152,7 @@ void brick_watch_object(struct brick_request *request, const struct gfid *object
 void brick_watch_name(struct brick_request *request, const struct gfid *parent,
                       struct slice name)
 {
-    if (request->client->wants_grants) {
+    if (request->client->holder) {
         request->name_key = replica_key_name(parent, name);
         request->name_cell = watch(request, request->name_key);
     }
@@ -160,7 +163,7 @@ static bool grant(struct brick_request *request, uint64_t key, uint64_t seen)
 {
     struct brick *brick = request->brick;
     return seen <= atomic_load(&brick->driver->committed) &&
-           grants_give(brick->grants, request->client->client, key) &&
+           grants_give(brick->grants, request->client->holder, key) &&
            brick_cell(brick, key) == seen;
 }
 
@@ -197,6 +200,9 @@ void brick_send(struct brick_request *request)
     }
     if (request->parent_key && reply->status == 0) {
         reply->parent_grant_ms = grant_parents(request);
+    }
+    if (request->client->holder) {
+        grants_answers(request->brick->grants, request->client->holder);
     }
     rpc_call_reply(request->call, (xdrproc_t)xdr_reply, reply, &reply->data);
     request_free(request);
@@ -301,7 +307,7 @@ static void watch_rename(struct brick_request *request, const struct operation *
  * since. */
 static void watch_operation(struct brick_request *request, const struct operation *operation)
 {
-    if (!request->client->wants_grants || operation->index == 0) {
+    if (!request->client->holder || operation->index == 0) {
         return;
     }
     if (operation->parent.type != OBJECT_NONE) {

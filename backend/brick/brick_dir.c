@@ -36,12 +36,12 @@ static void grant_entries(struct brick_request *request, struct slice entries,
                           struct granted *out_granted)
 {
     struct grants *grants = request->brick->grants;
-    uint64_t client = request->client->client;
+    struct holder *holder = request->client->holder;
     struct dirent_entry entry;
     memset(out_granted, 0, sizeof *out_granted);
     for (unsigned i = 0; i < ENTRIES_MAX && dirent_next(&entries, &entry) == 0; i++) {
-        if (grants_give(grants, client, replica_key_object(&entry.gfid)) &&
-            grants_give(grants, client, replica_key_name(&request->object, entry.name))) {
+        if (grants_give(grants, holder, replica_key_object(&entry.gfid)) &&
+            grants_give(grants, holder, replica_key_name(&request->object, entry.name))) {
             out_granted->bits[i / 8] |= (uint8_t)(1U << i % 8);
         }
     }
@@ -115,7 +115,7 @@ void brick_readdir(struct rpc_call *call, void *context)
     uint64_t directory = replica_key_object(&args.object);
     brick_watch_object(request, &args.object);
     reply->status = buffer ? gather(request, buffer) : -ENOMEM;
-    if (reply->status == 0 && args.with_attr && request->client->wants_grants) {
+    if (reply->status == 0 && args.with_attr && request->client->holder) {
         struct granted granted;
         grant_entries(request, reply->data, &granted);
         reply->status = gather(request, buffer);

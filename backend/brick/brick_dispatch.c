@@ -35,5 +35,6 @@ const struct rpc_procedure brick_procedures[] = {
     [BRICK_ALLOCATE] = {"ALLOCATE", brick_allocate},
     [BRICK_SEEK] = {"SEEK", brick_seek},
     [BRICK_COPY] = {"COPY", brick_copy},
+    [BRICK_RENEW] = {"RENEW", brick_renew},
 };
 const uint32_t brick_procedure_count = sizeof brick_procedures / sizeof brick_procedures[0];

@@ -1,7 +1,7 @@
 /*
  * What an earlier process of this brick granted may still be in the caches of clients when the next
- * one leads. A file beside the index says whether anything was granted; a clean stop writes into it
- * when that ends.
+ * one leads, until the leases of their sessions have run out. A file beside the index says whether
+ * anything was granted; a clean stop writes into it when that ends.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -25,11 +25,12 @@ void brick_grace_begin(struct brick *brick, const char *directory)
         return; /* nothing was ever granted here */
     }
     uint64_t now_ms = clock_monotonic_ns(clock_real()) / NS_PER_MS;
-    uint64_t left_ms = GRANT_MS_MAX; /* an empty file: that process did not stop by itself */
+    const uint64_t most_ms = LEASE_CLIENT_WAIT_MS;
+    uint64_t left_ms = most_ms; /* an empty file: that process did not stop by itself */
     if (read(fd, text, sizeof text - 1) > 0) {
         uint64_t until_ms = strtoull(text, NULL, 10);
         left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
-        left_ms = left_ms < GRANT_MS_MAX ? left_ms : GRANT_MS_MAX; /* of an earlier boot */
+        left_ms = left_ms < most_ms ? left_ms : most_ms; /* of an earlier boot */
     }
     if (left_ms > 0) {
         replica_grace(brick->driver, (unsigned)left_ms);
@@ -57,7 +58,7 @@ void brick_grace_end(struct brick *brick)
         char text[32];
         int size = snprintf(text, sizeof text, "%llu\n",
                             (unsigned long long)(clock_monotonic_ns(clock_real()) / NS_PER_MS +
-                                                 GRANT_MS_MAX));
+                                                 LEASE_CLIENT_WAIT_MS));
         write_file(brick->granted_path, text, size);
     }
 }

@@ -5,6 +5,7 @@
  */
 #include "backend/brick/brick_grants.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -26,8 +27,10 @@ struct extra {
 };
 
 struct holder {
+    atomic_uint refs; /* the list's, the connection's brick_client's, and recalls' */
     uint64_t client;
-    struct rpc_connection *connection;
+    _Atomic uint64_t answered_ns;      /* when the last answer was about to be sent */
+    struct rpc_connection *connection; /* NULL: lost; kept until the lease has run out */
     struct holder *next;
 };
 
@@ -37,8 +40,8 @@ enum recall_state { RECALL_QUEUED, RECALL_SENT };
 struct recall {
     struct grants *grants;
     uint64_t index;
-    uint64_t client;
-    uint64_t until_ns; /* then the grant has ended by itself */
+    uint64_t until_ns;     /* then the grant has ended by itself */
+    struct holder *holder; /* whose lease ends it, too; NULL: that is in until_ns */
     enum recall_state state;
     unsigned refs; /* the list's, and the call's under way */
     bool listed;
@@ -72,9 +75,43 @@ struct grants *grants_new(struct clock *clock, void (*released)(void *context, u
     return grants;
 }
 
+void grants_holder_put(struct holder *holder)
+{
+    if (atomic_fetch_sub(&holder->refs, 1) == 1) {
+        free(holder);
+    }
+}
+
+static struct holder *holder_get(struct holder *holder)
+{
+    atomic_fetch_add(&holder->refs, 1);
+    return holder;
+}
+
+/* The later of what is there and now: whoever stores last may have looked at the clock first. */
+static void note_answer(struct holder *holder, uint64_t now)
+{
+    uint64_t seen = atomic_load(&holder->answered_ns);
+    while (seen < now && !atomic_compare_exchange_weak(&holder->answered_ns, &seen, now)) {
+    }
+}
+
+void grants_answers(struct grants *grants, struct holder *holder)
+{
+    note_answer(holder, clock_monotonic_ns(grants->clock));
+}
+
+static uint64_t lease_end(const struct holder *holder)
+{
+    return atomic_load(&holder->answered_ns) + LEASE_CLIENT_WAIT_MS * NS_PER_MS;
+}
+
 static void recall_put(struct recall *recall)
 {
     if (--recall->refs == 0) {
+        if (recall->holder) {
+            grants_holder_put(recall->holder);
+        }
         free(recall);
     }
 }
@@ -87,8 +124,10 @@ void grants_free(struct grants *grants)
     struct holder *holder, *next_holder;
     LL_FOREACH_SAFE(grants->holders, holder, next_holder)
     {
-        rpc_connection_put(holder->connection);
-        free(holder);
+        if (holder->connection) {
+            rpc_connection_put(holder->connection);
+        }
+        grants_holder_put(holder);
     }
     struct recall *recall, *next;
     DL_FOREACH_SAFE(grants->recalls, recall, next)
@@ -104,35 +143,35 @@ void grants_free(struct grants *grants)
     free(grants);
 }
 
-void grants_client_add(struct grants *grants, uint64_t client, struct rpc_connection *connection)
+struct holder *grants_client_add(struct grants *grants, uint64_t client,
+                                 struct rpc_connection *connection)
 {
     struct holder *holder = calloc(1, sizeof *holder);
     if (!holder) {
-        return; /* its grants are then waited out instead of recalled */
+        return NULL;
     }
+    atomic_init(&holder->refs, 2);
     holder->client = client;
+    /* Not before the last answer on an older connection of the client, which is fenced. */
+    atomic_init(&holder->answered_ns, clock_monotonic_ns(grants->clock));
     holder->connection = rpc_connection_get(connection);
     AUTO_LOCK(&grants->mutex);
     LL_PREPEND(grants->holders, holder); /* before an older connection of the same client */
+    return holder;
 }
 
 void grants_client_lost(struct grants *grants, struct rpc_connection *connection)
 {
-    struct holder *holder, *next, *found = NULL;
+    struct holder *holder;
     {
         AUTO_LOCK(&grants->mutex);
-        LL_FOREACH_SAFE(grants->holders, holder, next)
-        {
-            if (holder->connection == connection) {
-                LL_DELETE(grants->holders, holder);
-                found = holder;
-                break;
-            }
+        LL_SEARCH_SCALAR(grants->holders, holder, connection, connection);
+        if (holder) {
+            holder->connection = NULL;
         }
     }
-    if (found) {
-        rpc_connection_put(found->connection);
-        free(found);
+    if (holder) {
+        rpc_connection_put(connection);
     }
 }
 
@@ -159,10 +198,12 @@ static bool give(struct grants *grants, uint64_t client, uint64_t key)
     return true;
 }
 
-bool grants_give(struct grants *grants, uint64_t client, uint64_t key)
+bool grants_give(struct grants *grants, struct holder *holder, uint64_t key)
 {
     AUTO_LOCK(&grants->mutex);
-    return give(grants, client, key);
+    /* A recall that comes before the answer is sent must not find the lease at its end. */
+    note_answer(holder, clock_monotonic_ns(grants->clock));
+    return give(grants, holder->client, key);
 }
 
 /* A change, and the client that it came from. */
@@ -178,21 +219,48 @@ struct taken {
     struct slice name;
 };
 
+/*
+ * The connection by which client can be asked, or NULL: then *until_ns becomes the end of its
+ * lease, which nothing holds up any more. A client voids what it was told when its connection ends,
+ * so that of several connections only the last counts: its lease ends after those of the others.
+ * With the mutex held.
+ */
+static struct holder *holder_of(struct grants *grants, uint64_t client, uint64_t *until_ns)
+{
+    struct holder *holder;
+    uint64_t end = 0;
+    LL_FOREACH(grants->holders, holder)
+    {
+        if (holder->client == client && holder->connection) {
+            return holder_get(holder);
+        }
+        if (holder->client == client && lease_end(holder) > end) {
+            end = lease_end(holder);
+        }
+    }
+    *until_ns = end < *until_ns ? end : *until_ns;
+    return NULL;
+}
+
 /* One recall, if somebody else than the change's client holds the key by entry. With the mutex
  * held. */
 static bool recall_entry(struct grants *grants, const struct change *change,
                          const struct taken *taken, struct entry *entry)
 {
-    if (entry->key != taken->key || entry->client == change->client ||
-        entry->until_ns < clock_monotonic_ns(grants->clock)) {
+    uint64_t now = clock_monotonic_ns(grants->clock);
+    if (entry->key != taken->key || entry->client == change->client || entry->until_ns < now) {
         return false;
     }
+    uint64_t until_ns = entry->until_ns;
+    /* Later operations on the key need not ask again: they are committed after this one. */
+    entry->until_ns = 0;
+    struct holder *holder = holder_of(grants, entry->client, &until_ns);
     struct recall *recall = calloc(1, sizeof *recall);
     INVARIANT(recall != NULL);
     recall->grants = grants;
     recall->index = change->operation->index;
-    recall->client = entry->client;
-    recall->until_ns = entry->until_ns;
+    recall->until_ns = until_ns;
+    recall->holder = holder;
     recall->refs = 1;
     recall->listed = true;
     recall->object = *taken->object;
@@ -201,8 +269,6 @@ static bool recall_entry(struct grants *grants, const struct change *change,
         memcpy(recall->name, taken->name.data, taken->name.size);
     }
     DL_APPEND(grants->recalls, recall);
-    /* Later operations on the key need not ask again: they are committed after this one. */
-    entry->until_ns = 0;
     return true;
 }
 
@@ -251,7 +317,7 @@ static void keep_moved(struct grants *grants, const struct change *change,
     struct holder *holder;
     uint64_t key = replica_key_name(parent, name);
     LL_SEARCH_SCALAR(grants->holders, holder, client, change->client);
-    if (!holder || name.size == 0 || give(grants, change->client, key)) {
+    if (!holder || !holder->connection || name.size == 0 || give(grants, change->client, key)) {
         return;
     }
     struct extra *extra = calloc(1, sizeof *extra);
@@ -264,9 +330,17 @@ static void keep_moved(struct grants *grants, const struct change *change,
     LL_PREPEND(grants->extras, extra);
 }
 
-/* Those that have ended. With the mutex held. */
-static void extras_drop(struct grants *grants, uint64_t now)
+/* Grants, and connections that were lost, whose time is over. With the mutex held. */
+static void drop_ended(struct grants *grants, uint64_t now)
 {
+    struct holder *holder, *next_holder;
+    LL_FOREACH_SAFE(grants->holders, holder, next_holder)
+    {
+        if (!holder->connection && lease_end(holder) < now) {
+            LL_DELETE(grants->holders, holder);
+            grants_holder_put(holder);
+        }
+    }
     struct extra *extra, *next;
     LL_FOREACH_SAFE(grants->extras, extra, next)
     {
@@ -353,46 +427,17 @@ static void call_recall(struct recall *recall, struct rpc_connection *connection
     }
 }
 
-void grants_send(struct grants *grants)
+/* Recalls that nobody needs to answer any more. */
+static void end_due(struct grants *grants, uint64_t now)
 {
-    uint64_t now = clock_monotonic_ns(grants->clock);
-    for (;;) {
-        struct recall *recall;
-        struct holder *holder = NULL;
-        struct rpc_connection *connection = NULL;
-        pthread_mutex_lock(&grants->mutex);
-        DL_SEARCH_SCALAR(grants->recalls, recall, state, RECALL_QUEUED);
-        if (recall) {
-            recall->state = RECALL_SENT;
-            LL_SEARCH_SCALAR(grants->holders, holder, client, recall->client);
-        }
-        if (holder) {
-            connection = rpc_connection_get(holder->connection);
-            recall->refs++;
-        }
-        pthread_mutex_unlock(&grants->mutex);
-        if (!recall) {
-            return;
-        }
-        if (connection) {
-            call_recall(recall, connection, now);
-            rpc_connection_put(connection);
-        }
-    }
-}
-
-void grants_tick(struct grants *grants)
-{
-    uint64_t now = clock_monotonic_ns(grants->clock);
     for (;;) {
         struct recall *recall, *ended = NULL;
         bool last = false;
         uint64_t index = 0;
         pthread_mutex_lock(&grants->mutex);
-        extras_drop(grants, now);
         DL_FOREACH(grants->recalls, recall)
         {
-            if (recall->until_ns < now) {
+            if (recall->until_ns < now || (recall->holder && lease_end(recall->holder) < now)) {
                 ended = recall;
                 break;
             }
@@ -410,4 +455,41 @@ void grants_tick(struct grants *grants)
             grants->released(grants->context, index);
         }
     }
+}
+
+void grants_send(struct grants *grants)
+{
+    uint64_t now = clock_monotonic_ns(grants->clock);
+    for (;;) {
+        struct recall *recall;
+        struct rpc_connection *connection = NULL;
+        pthread_mutex_lock(&grants->mutex);
+        DL_SEARCH_SCALAR(grants->recalls, recall, state, RECALL_QUEUED);
+        if (recall) {
+            recall->state = RECALL_SENT;
+        }
+        if (recall && recall->holder && recall->holder->connection) {
+            connection = rpc_connection_get(recall->holder->connection);
+            recall->refs++;
+        }
+        pthread_mutex_unlock(&grants->mutex);
+        if (!recall) {
+            break;
+        }
+        if (connection) {
+            call_recall(recall, connection, now);
+            rpc_connection_put(connection);
+        }
+    }
+    end_due(grants, now); /* of who has been silent for long: it is told, and not waited for */
+}
+
+void grants_tick(struct grants *grants)
+{
+    uint64_t now = clock_monotonic_ns(grants->clock);
+    {
+        AUTO_LOCK(&grants->mutex);
+        drop_ended(grants, now);
+    }
+    end_due(grants, now);
 }

@@ -5,8 +5,10 @@
  * An answer that shows an object's attributes or a name may grant them for GRANT_MS_MAX, counted at
  * the client from sending its request and here from sending the answer, so that the brick's end is
  * the later one. A mutation by another client is held back from commit until every holder has
- * answered RECALL or its grant has ended; nobody sees the new state before, so nobody can see the
- * old one after.
+ * answered RECALL, its grant has ended, or its session's lease has: LEASE_CLIENT_WAIT_MS after the
+ * last answer on its connection (gateway/session_lease.h says why that is enough). Nobody sees the
+ * new state before, so nobody can see the old one after. A client that is frozen or gone so delays
+ * others by as much, once.
  *
  * Giving out and changing meet in the dependency cells (replica_driver.h): the giver notes the
  * grant and then looks whether the cell is what it was before it gathered the answer; the changer
@@ -26,6 +28,8 @@
 #include "backend/rpc/rpc.h"
 
 struct grants;
+/* One connection of a client that caches. */
+struct holder;
 
 /*
  * released is called, without locks, when the last holder of an operation that grants_recall held
@@ -36,13 +40,17 @@ struct grants *grants_new(struct clock *clock, void (*released)(void *context, u
 void grants_free(struct grants *grants);
 
 /* A client that answers RECALL on connection (of which a reference is kept) until
- * grants_client_lost;
- * what it was granted ends at its time, connected or not. */
-void grants_client_add(struct grants *grants, uint64_t client, struct rpc_connection *connection);
+ * grants_client_lost; what it was granted ends with its lease, connected or not. The caller has a
+ * reference to what is returned; NULL: no memory. */
+struct holder *grants_client_add(struct grants *grants, uint64_t client,
+                                 struct rpc_connection *connection);
 void grants_client_lost(struct grants *grants, struct rpc_connection *connection);
+void grants_holder_put(struct holder *holder);
 
+/* Before every answer on the holder's connection: it may hold the session's lease up. */
+void grants_answers(struct grants *grants, struct holder *holder);
 /* Note a grant of key. False: there is no room, and the answer must grant nothing. */
-bool grants_give(struct grants *grants, uint64_t client, uint64_t key);
+bool grants_give(struct grants *grants, struct holder *holder, uint64_t key);
 
 /*
  * Take back what others than client, from whom operation came, hold of what it touches; note that
@@ -53,7 +61,7 @@ bool grants_give(struct grants *grants, uint64_t client, uint64_t key);
 bool grants_recall(struct grants *grants, const struct operation *operation, uint64_t client);
 void grants_send(struct grants *grants);
 
-/* Now and then (about every 20 ms): holders that did not answer in time have lost their grants. */
+/* Now and then (about every 20 ms): holders whose lease has run out have lost their grants. */
 void grants_tick(struct grants *grants);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * NULL, HELLO, STATFS.
+ * NULL, HELLO, STATFS, RENEW.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -47,17 +47,20 @@ static int greet(struct brick *brick, struct rpc_connection *connection,
     if (!client) {
         return -ENOMEM;
     }
+    if (hello->wants_grants) {
+        brick_grace_mark(brick);
+        client->holder = grants_client_add(brick->grants, hello->client, connection);
+        if (!client->holder) {
+            free(client);
+            return -ENOMEM;
+        }
+    }
     atomic_init(&client->refs, 1); /* the connection's */
     client->client = hello->client;
-    client->wants_grants = hello->wants_grants;
     client->connection = connection;
     session_begin(brick, client);
     rpc_connection_set_user(connection, client);
     atomic_fetch_add(&brick->clients, 1);
-    if (client->wants_grants) {
-        brick_grace_mark(brick);
-        grants_client_add(brick->grants, client->client, connection);
-    }
     log_debug("client %016llx (%s) on %s", (unsigned long long)hello->client, hello->name,
               rpc_connection_name(connection));
     return 0;
@@ -112,4 +115,14 @@ void brick_statfs(struct rpc_call *call, void *context)
     }
     brick_send_committed(request,
                          replica_depends(brick->driver, replica_key_object(&args.object)));
+}
+
+void brick_renew(struct rpc_call *call, void *context)
+{
+    brick_renew_args args = {0};
+    struct brick_request *request =
+        brick_begin(call, context, (xdrproc_t)xdr_brick_renew_args, &args, NULL);
+    if (request) {
+        brick_send_committed(request, 0); /* the view and the primary's own lease are looked at */
+    }
 }

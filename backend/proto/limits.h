@@ -90,8 +90,17 @@
 #define ORPHAN_KEEP_MS 120000
 /* Orphans that one tick of a brick takes away. */
 #define ORPHANS_PER_TICK 64
-/* How long a client may use attributes and names it was told, at most. */
+/* How long a client may use attributes and names it was told, at most, and while its session's
+ * lease holds (gateway/session_lease.h). */
 #define GRANT_MS_MAX 2000
+/* How long a session's lease holds, counted at the client from sending a call that the primary
+ * answered: what a client that is frozen, or a primary that died, may delay others by. */
+#define LEASE_CLIENT_MS 250
+/* A brick counts from its own look at the clock, and so much longer: the clocks' rates may differ,
+ * and the client's kernel counts in ticks from when its program gets to run. */
+#define LEASE_CLIENT_WAIT_MS (LEASE_CLIENT_MS + 50)
+/* Who has sent nothing for so long and holds grants, or waits for an answer, renews the lease. */
+#define RENEW_MS (LEASE_CLIENT_MS / 3)
 
 /* ---- views --------------------------------------------------------------------------------- */
 
@@ -206,11 +215,19 @@
 #define VOLUME_REQUESTS_MAX 16384
 /* Management daemons that a client tries in turn: those it was given and one per member. */
 #define MANAGEMENT_HOSTS_MAX 16
-/* Pauses before a client dials, asks or sends again double between these. */
-#define RETRY_MS_MIN 20
+/* Pauses before a client dials, asks or sends again double between these: a failover that everybody
+ * knows of takes some ten milliseconds. */
+#define RETRY_MS_MIN 2
 #define RETRY_MS_MAX 1000
 /* The same for a brick that refuses because its set has not settled, which takes a moment. */
 #define RESEND_MS_MAX 160
+/* How often a client looks at what has no timer of its own. */
+#define CLIENT_TICK_MS 20
+/* How long a primary may leave calls without any answer before every management daemon is asked for
+ * a newer view, and how long the connections for that are kept. More than a round trip and what the
+ * scheduler of a busy machine adds. */
+#define QUIET_MS 150
+#define SPARES_KEEP_MS 10000
 /* How long a connection may take to be made and to say hello, before the next is tried. */
 #define DIAL_MS_MAX 3000
 /* How long before a volume that has requests and gives no answer is said not to answer. */

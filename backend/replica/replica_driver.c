@@ -337,7 +337,7 @@ int replica_driver_view(struct replica_driver *driver, const struct view *view)
         return 0;
     }
     if (takes_over(driver, view)) {
-        replica_grace_locked(driver, GRANT_MS_MAX);
+        replica_grace_locked(driver, LEASE_CLIENT_WAIT_MS);
     }
     /* Durable before it is acted in: a brick that comes back must know the latest view it was in.
      */

@@ -138,7 +138,8 @@ int frontend_new(const struct mount_options *options, struct frontend **out_fron
 /* The volume is the caller's to close. */
 void frontend_free(struct frontend *frontend);
 
-/* volume_options.recall, with the frontend as context. */
+/* volume_options.recall_begin and .recall, with the frontend as context. */
+void frontend_recall_begin(void *context);
 void frontend_recall(void *context, const struct gfid *object, const struct gfid *parent,
                      struct slice name);
 

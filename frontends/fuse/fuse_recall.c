@@ -10,11 +10,20 @@
  * for attributes (a mapping, sendfile) sees old bytes until one of these happens.
  *
  * A name waits for its directory's lock; that is held while this mount changes the directory
- * itself, and bounded by the grant.
+ * itself, perhaps by what waits for this very recall. The volume's answer does not wait for that
+ * longer than the kernel believes what it was told: time-outs end with the session's lease.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "frontends/fuse/fuse_frontend.h"
+
+void frontend_recall_begin(void *context)
+{
+    struct frontend *frontend = context;
+    pthread_rwlock_wrlock(&frontend->grant_lock);
+    __atomic_add_fetch(&frontend->recalls, 1, __ATOMIC_RELEASE);
+    pthread_rwlock_unlock(&frontend->grant_lock);
+}
 
 void frontend_recall(void *context, const struct gfid *object, const struct gfid *parent,
                      struct slice name)
@@ -23,9 +32,6 @@ void frontend_recall(void *context, const struct gfid *object, const struct gfid
     if (!atomic_load(&frontend->is_ready)) {
         return;
     }
-    pthread_rwlock_wrlock(&frontend->grant_lock);
-    __atomic_add_fetch(&frontend->recalls, 1, __ATOMIC_RELEASE);
-    pthread_rwlock_unlock(&frontend->grant_lock);
     /* Failures mean that nothing was cached. */
     if (!gfid_is_none(object)) {
         inode_table_revoke(frontend->inodes, gfid_ino(object));

@@ -173,6 +173,7 @@ static int volume_begin(struct frontend *frontend, char *error, size_t size)
     snprintf(name, sizeof(name), PROGRAM "[%d]", (int)getpid());
     struct volume_options options = {.client_name = name,
                                      .wait_timeout_ms = frontend->options->wait_timeout_ms,
+                                     .recall_begin = frontend_recall_begin,
                                      .recall = frontend_recall,
                                      .recall_context = frontend};
     int status = volume_open(frontend->options->volume, &options, &frontend->volume, error, size);

@@ -16,6 +16,7 @@
 
 static const xdrproc_t encoders[] = {
     [BRICK_GETATTR] = (xdrproc_t)xdr_brick_getattr_args,
+    [BRICK_RENEW] = (xdrproc_t)xdr_brick_renew_args,
     [BRICK_SETATTR] = (xdrproc_t)xdr_brick_setattr_args,
     [BRICK_ACCESS] = (xdrproc_t)xdr_brick_access_args,
     [BRICK_LOOKUP] = (xdrproc_t)xdr_brick_name_args,

@@ -12,7 +12,7 @@
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
 
-#define PROCEDURES (BRICK_STATFS + 1)
+#define PROCEDURES (BRICK_RENEW + 1)
 #define WAIT_S 10
 
 static void must(int status, const char *what)
@@ -51,29 +51,40 @@ static void answer_volume(struct fake *fake, struct rpc_call *call)
     send_reply(fake, call, (xdrproc_t)xdr_mgmt_volume_reply, &reply);
 }
 
+/* Wait for news, if that is what was asked for. With the lock held. */
+static bool wait_for_news(struct fake_management *management, struct rpc_call *call,
+                          const struct mgmt_volume_args *arguments)
+{
+    struct fake *fake = management->fake;
+    bool waits = fake->volume_status == 0 && arguments->wait_ms &&
+                 arguments->known_view >= fake->spec.view.number && fake->waiting_count < 64;
+    if (waits) {
+        fake->waiting[fake->waiting_count++] =
+            (struct fake_waiter){.call = call, .management = management};
+    }
+    return waits;
+}
+
 static void handle_volume(struct rpc_call *call, void *context)
 {
-    struct fake *fake = context;
+    struct fake_management *management = context;
+    struct fake *fake = management->fake;
     struct mgmt_volume_args arguments = {0};
     if (rpc_call_decode(call, (xdrproc_t)xdr_mgmt_volume_args, &arguments, NULL)) {
         rpc_call_garbage(call);
         return;
     }
     bool waits = false;
-    bool is_stopping;
+    bool is_silent;
     {
         AUTO_LOCK(&fake->lock);
-        fake->asked++;
-        is_stopping = fake->is_stopping;
-        waits = !is_stopping && fake->volume_status == 0 && arguments.wait_ms &&
-                arguments.known_view >= fake->spec.view.number && fake->waiting_count < 64;
-        if (waits) {
-            fake->waiting[fake->waiting_count++] = call;
-        }
+        management->asked++;
+        is_silent = fake->is_stopping || management->is_frozen;
+        waits = !is_silent && wait_for_news(management, call, &arguments);
         pthread_cond_broadcast(&fake->changed);
     }
     xdr_free((xdrproc_t)xdr_mgmt_volume_args, (char *)&arguments);
-    if (is_stopping) {
+    if (is_silent) {
         rpc_call_drop(call);
     } else if (!waits) {
         answer_volume(fake, call);
@@ -83,18 +94,35 @@ static void handle_volume(struct rpc_call *call, void *context)
 void fake_next_view(struct fake *fake, unsigned brick)
 {
     struct rpc_call *calls[64];
-    size_t count;
+    size_t count = 0, left = 0;
     {
         AUTO_LOCK(&fake->lock);
         fake->spec.view.number++;
         fake->spec.view.primary = brick;
-        count = fake->waiting_count;
-        memcpy(calls, fake->waiting, count * sizeof(calls[0]));
-        fake->waiting_count = 0;
+        for (size_t i = 0; i < fake->waiting_count; i++) {
+            if (fake->waiting[i].management->is_frozen) {
+                fake->waiting[left++] = fake->waiting[i];
+            } else {
+                calls[count++] = fake->waiting[i].call;
+            }
+        }
+        fake->waiting_count = left;
     }
     for (size_t i = 0; i < count; i++) {
         answer_volume(fake, calls[i]);
     }
+}
+
+void fake_freeze_management(struct fake *fake, unsigned number, bool is_frozen)
+{
+    AUTO_LOCK(&fake->lock);
+    fake->managements[number].is_frozen = is_frozen;
+}
+
+unsigned fake_asked(struct fake *fake, unsigned number)
+{
+    AUTO_LOCK(&fake->lock);
+    return fake->managements[number].asked;
 }
 
 void fake_set_status(struct fake *fake, int volume_status, int hello_status)
@@ -102,6 +130,12 @@ void fake_set_status(struct fake *fake, int volume_status, int hello_status)
     AUTO_LOCK(&fake->lock);
     fake->volume_status = volume_status;
     fake->hello_status = hello_status;
+}
+
+void fake_set_renew_status(struct fake *fake, int status)
+{
+    AUTO_LOCK(&fake->lock);
+    fake->renew_status = status;
 }
 
 void fake_set_port(struct fake *fake, unsigned brick, uint16_t port)
@@ -191,6 +225,7 @@ static void handle_op(struct rpc_call *call, void *context)
     struct fake *fake = brick->fake;
     struct fake_call noted;
     note_call(brick, call, &noted);
+    bool is_frozen;
     void (*answer)(struct fake *, struct rpc_call *, size_t);
     size_t number;
     {
@@ -198,10 +233,48 @@ static void handle_op(struct rpc_call *call, void *context)
         number = fake->call_count < FAKE_CALLS_MAX ? fake->call_count++ : FAKE_CALLS_MAX - 1;
         fake->calls[number] = noted;
         answer = fake->answer;
+        is_frozen = brick->is_frozen;
     }
-    answer(fake, call, number);
+    if (is_frozen) {
+        rpc_call_drop(call);
+    } else {
+        answer(fake, call, number);
+    }
     AUTO_LOCK(&fake->lock);
     pthread_cond_broadcast(&fake->changed);
+}
+
+/* Not among the calls: when they come is the client's own affair. */
+static void handle_renew(struct rpc_call *call, void *context)
+{
+    struct fake_brick *brick = context;
+    struct fake *fake = brick->fake;
+    int status;
+    bool is_frozen;
+    {
+        AUTO_LOCK(&fake->lock);
+        brick->renewals++;
+        is_frozen = brick->is_frozen || fake->is_stopping;
+        status = fake->renew_status;
+        pthread_cond_broadcast(&fake->changed);
+    }
+    if (is_frozen) {
+        rpc_call_drop(call);
+    } else {
+        fake_answer_status(call, status);
+    }
+}
+
+void fake_freeze(struct fake *fake, unsigned brick, bool is_frozen)
+{
+    AUTO_LOCK(&fake->lock);
+    fake->bricks[brick].is_frozen = is_frozen;
+}
+
+unsigned fake_renewals(struct fake *fake, unsigned brick)
+{
+    AUTO_LOCK(&fake->lock);
+    return fake->bricks[brick].renewals;
 }
 
 static const struct rpc_procedure management_procedures[] = {
@@ -211,6 +284,7 @@ static const struct rpc_procedure management_procedures[] = {
 static const struct rpc_procedure brick_procedures[PROCEDURES] = {
     [BRICK_HELLO] = {.name = "HELLO", .handler = handle_hello},
     [BRICK_GETATTR... BRICK_STATFS] = {.name = "op", .handler = handle_op},
+    [BRICK_RENEW] = {.name = "RENEW", .handler = handle_renew},
 };
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -357,6 +431,22 @@ void fake_cut(struct fake *fake, unsigned brick)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+static void start_management(struct fake *fake, unsigned number)
+{
+    struct fake_management *management = &fake->managements[number];
+    management->fake = fake;
+    management->program = (struct rpc_program){.program = TRIVET_MGMT,
+                                               .version = TRIVET_MGMT_V1,
+                                               .procedures = management_procedures,
+                                               .procedure_count = MGMT_VOLUME + 1,
+                                               .context = management};
+    management->programs[0] = &management->program;
+    management->service =
+        (struct rpc_service){.programs = management->programs, .program_count = 1};
+    must(rpc_listen_tcp(fake->loop, "127.0.0.1", 0, &management->service, &management->port),
+         "listen");
+}
+
 static void start_brick(struct fake *fake, unsigned number)
 {
     struct fake_brick *brick = &fake->bricks[number];
@@ -389,14 +479,10 @@ void fake_start(struct fake *fake)
     fake->spec.view.number = 1;
     fake->spec.view.member_count = FAKE_BRICKS;
     must(rpc_loop_new(1, 0, &fake->loop), "loop");
-    fake->program = (struct rpc_program){.program = TRIVET_MGMT,
-                                         .version = TRIVET_MGMT_V1,
-                                         .procedures = management_procedures,
-                                         .procedure_count = MGMT_VOLUME + 1,
-                                         .context = fake};
-    fake->programs[0] = &fake->program;
-    fake->service = (struct rpc_service){.programs = fake->programs, .program_count = 1};
-    must(rpc_listen_tcp(fake->loop, "127.0.0.1", 0, &fake->service, &fake->port), "listen");
+    for (unsigned i = 0; i < FAKE_MANAGEMENTS; i++) {
+        start_management(fake, i);
+    }
+    fake->port = fake->managements[0].port;
     for (unsigned i = 0; i < FAKE_BRICKS; i++) {
         start_brick(fake, i);
     }
@@ -409,7 +495,7 @@ void fake_stop(struct fake *fake)
     fake->is_stopping = true; /* from here on nobody else waits or is parked */
     pthread_mutex_unlock(&fake->lock);
     for (size_t i = 0; i < fake->waiting_count; i++) {
-        rpc_call_drop(fake->waiting[i]);
+        rpc_call_drop(fake->waiting[i].call);
     }
     for (size_t i = 0; i < fake_call_count(fake); i++) {
         struct rpc_call *parked = fake_call_at(fake, i).parked;

@@ -1,6 +1,6 @@
 /*
- * A volume's other side, for tests of its client: a management daemon and two bricks in one loop of
- * the test's process. They keep no files: what a brick answers is the test's function, and what
+ * A volume's other side, for tests of its client: two management daemons and two bricks in one loop
+ * of the test's process. They keep no files: what a brick answers is the test's function, and what
  * arrived is noted.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -14,6 +14,7 @@
 #include "backend/rpc/rpc.h"
 
 #define FAKE_BRICKS 2
+#define FAKE_MANAGEMENTS 2
 #define FAKE_CALLS_MAX 4096
 
 struct fake;
@@ -26,7 +27,8 @@ struct fake_brick {
     const struct rpc_program *programs[1];
     struct rpc_service service;
     struct rpc_connection *connection; /* the last that said hello; a reference */
-    unsigned hellos;
+    unsigned hellos, renewals;
+    bool is_frozen;           /* it takes calls and answers none */
     struct brick_hello hello; /* the last; its name is in hello_name */
     char hello_name[256];
 };
@@ -41,22 +43,32 @@ struct fake_call {
     struct rpc_call *parked;           /* not answered yet, by fake_park */
 };
 
-struct fake {
-    struct rpc_loop *loop;
-    uint16_t port; /* of management */
+struct fake_management {
+    struct fake *fake;
+    uint16_t port;
     struct rpc_program program;
     const struct rpc_program *programs[1];
     struct rpc_service service;
+    bool is_frozen; /* it takes calls and answers none */
+    unsigned asked;
+};
+
+struct fake {
+    struct rpc_loop *loop;
+    uint16_t port; /* of the first management daemon */
+    struct fake_management managements[FAKE_MANAGEMENTS];
     struct fake_brick bricks[FAKE_BRICKS];
 
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t changed;
     bool is_stopping; /* what still arrives stays without an answer */
     struct volume_spec spec;
-    int volume_status, hello_status;
+    int volume_status, hello_status, renew_status;
     uint32_t slots;
-    unsigned asked;
-    struct rpc_call *waiting[64]; /* MGMT_VOLUME calls that wait for a newer view */
+    struct fake_waiter {
+        struct rpc_call *call;
+        struct fake_management *management;
+    } waiting[64]; /* MGMT_VOLUME calls that wait for a newer view */
     size_t waiting_count;
     struct fake_call calls[FAKE_CALLS_MAX];
     size_t call_count;
@@ -74,6 +86,12 @@ void fake_next_view(struct fake *fake, unsigned brick);
 /* What the next questions are answered with; a port of 0 means that the brick does not run. */
 void fake_set_status(struct fake *fake, int volume_status, int hello_status);
 void fake_set_port(struct fake *fake, unsigned brick, uint16_t port);
+/* From now on the brick takes calls and answers none, or does again; HELLO it answers. */
+void fake_freeze(struct fake *fake, unsigned brick, bool is_frozen);
+void fake_freeze_management(struct fake *fake, unsigned number, bool is_frozen);
+unsigned fake_asked(struct fake *fake, unsigned number);
+unsigned fake_renewals(struct fake *fake, unsigned brick);
+void fake_set_renew_status(struct fake *fake, int status);
 /* What follows uses answer. */
 void fake_set_answer(struct fake *fake,
                      void (*answer)(struct fake *fake, struct rpc_call *call, size_t number));

@@ -184,6 +184,7 @@ static void test_a_recall_ends_what_a_handle_keeps(void)
     wire_answer_listing(wire_next(VOLUME_READDIR), 1900);
     wire_receive(number);
     (void)plus_nodes(1, &last);
+    frontend_recall_begin(wire_frontend);
     frontend_recall(wire_frontend, &gfid, &GFID_NONE, slice_of(NULL, 0));
     receive_drop();
     number = wire_readdir(FUSE_READDIRPLUS, handle, WIRE_COOKIE_BASE + last - 100, 4096);
@@ -273,6 +274,7 @@ static void test_a_recall_is_not_overtaken_by_the_grant(void)
     struct gfid gfid = gfid_make(0, 5, 41);
     uint64_t number = wire_lookup("file");
     struct volume_request *request = wire_next(VOLUME_LOOKUP);
+    frontend_recall_begin(wire_frontend);
     frontend_recall(wire_frontend, &gfid, &GFID_ROOT, slice_text("file"));
     receive_drop();
     wire_receive(0);

@@ -12,6 +12,7 @@
 #include "gateway/name_cache.h"
 
 static struct object_cache objects;
+static struct session_lease lease;
 static struct name_cache names;
 static const struct gfid directory = {{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9}};
 static const struct gfid file = {{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 10}};
@@ -25,7 +26,8 @@ static struct volume_request begin(enum volume_op op, const char *name)
                                      .object2 = directory,
                                      .name = slice_text(name),
                                      .name2 = slice_text("new"),
-                                     .cred = kernel};
+                                     .cred = kernel,
+                                     .epoch = session_lease_epoch(&lease)};
     object_cache_begin(&objects, &request);
     name_cache_begin(&names, &request);
     return request;
@@ -54,7 +56,9 @@ static void answer(struct volume_request *request, int status, const struct gfid
 /* The directory's attributes are known, as after any change in it. */
 static void start(void)
 {
-    object_cache_init(&objects, true);
+    session_lease_init(&lease);
+    CU_ASSERT_TRUE(session_lease_answered(&lease, 10 * NS_PER_S, 0));
+    object_cache_init(&objects, &lease, true);
     name_cache_init(&names, &objects, true);
     struct volume_request request = begin(VOLUME_CREATE, "first");
     answer(&request, 0, &other, 2000);
@@ -192,7 +196,8 @@ static struct volume_request begin_in_fresh(enum volume_op op, const char *name)
                                      .object2 = fresh,
                                      .name = slice_text(name),
                                      .name2 = slice_text("new"),
-                                     .cred = kernel};
+                                     .cred = kernel,
+                                     .epoch = session_lease_epoch(&lease)};
     object_cache_begin(&objects, &request);
     name_cache_begin(&names, &request);
     return request;

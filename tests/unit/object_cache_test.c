@@ -12,13 +12,23 @@
 #include "gateway/object_cache.h"
 
 static struct object_cache cache;
+static struct session_lease lease;
 static const struct gfid one = {{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9}};
 static const struct gfid two = {{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 10}};
+
+/* A lease that holds for longer than any grant. */
+static void start(void)
+{
+    session_lease_init(&lease);
+    CU_ASSERT_TRUE(session_lease_answered(&lease, 10 * NS_PER_S, 0));
+    object_cache_init(&cache, &lease, true);
+}
 
 static struct volume_request begin(enum volume_op op, const struct gfid *object)
 {
     struct volume_request request = {
         .op = op, .object = *object, .cred = {.flags = CRED_CHECKED}, .count = 4096};
+    request.epoch = session_lease_epoch(&lease);
     object_cache_begin(&cache, &request);
     return request;
 }
@@ -72,7 +82,7 @@ static bool reads(const struct gfid *gfid, uint64_t offset, uint32_t count, cons
 
 static void what_was_granted_is_found_until_it_ends(void)
 {
-    object_cache_init(&cache, true);
+    start();
     struct volume_request request = begin(VOLUME_CREATE, &one);
     CU_ASSERT_EQUAL(found(&one, 1), 0);
     answer_parent(&request, 5, 2000);
@@ -84,13 +94,13 @@ static void what_was_granted_is_found_until_it_ends(void)
 
 static void of_two_changes_the_later_counts(void)
 {
-    object_cache_init(&cache, true);
+    start();
     struct volume_request earlier = begin(VOLUME_CREATE, &one), later = earlier;
     answer_parent(&later, 8, 2000);
     answer_parent(&earlier, 5, 2000);
     CU_ASSERT_EQUAL(found(&one, 10), 8);
     object_cache_release(&cache);
-    object_cache_init(&cache, true);
+    start();
     later = earlier = begin(VOLUME_CREATE, &one);
     answer_parent(&later, 8, 0); /* not granted, and it must not come back either */
     answer_parent(&earlier, 5, 2000);
@@ -100,7 +110,7 @@ static void of_two_changes_the_later_counts(void)
 
 static void a_read_does_not_overtake_an_own_change(void)
 {
-    object_cache_init(&cache, true);
+    start();
     struct volume_request read = begin(VOLUME_READ, &one), write = begin(VOLUME_WRITE, &one);
     answer_object(&write, 6, "new", 0);
     answer_object(&read, 5, "old", 2000);
@@ -114,7 +124,7 @@ static void a_read_does_not_overtake_an_own_change(void)
 
 static void a_small_file_is_read_back_from_what_was_written(void)
 {
-    object_cache_init(&cache, true);
+    start();
     struct volume_request write = begin(VOLUME_WRITE, &one);
     answer_object(&write, 6, "contents", 2000);
     CU_ASSERT_TRUE(reads(&one, 0, 4096, "contents"));
@@ -131,7 +141,7 @@ static void a_small_file_is_read_back_from_what_was_written(void)
 
 static void attributes_asked_again_leave_the_bytes(void)
 {
-    object_cache_init(&cache, true);
+    start();
     struct volume_request write = begin(VOLUME_WRITE, &one);
     answer_object(&write, 6, "contents", 2000);
     struct volume_request getattr = begin(VOLUME_GETATTR, &one);
@@ -146,7 +156,7 @@ static void attributes_asked_again_leave_the_bytes(void)
 
 static void a_recall_ends_it_and_what_was_under_way(void)
 {
-    object_cache_init(&cache, true);
+    start();
     struct volume_request request = begin(VOLUME_CREATE, &one);
     answer_parent(&request, 5, 2000);
     struct volume_request late = begin(VOLUME_CREATE, &one);
@@ -162,7 +172,7 @@ static void a_recall_ends_it_and_what_was_under_way(void)
 
 static void a_failure_and_an_unknown_outcome_end_it(void)
 {
-    object_cache_init(&cache, true);
+    start();
     struct volume_request request = begin(VOLUME_CREATE, &one);
     answer_parent(&request, 5, 2000);
     request = begin(VOLUME_CREATE, &one);
@@ -183,12 +193,14 @@ static void a_failure_and_an_unknown_outcome_end_it(void)
 
 static void a_rename_keeps_both_directories(void)
 {
-    object_cache_init(&cache, true);
-    struct volume_request request = {.op = VOLUME_RENAME, .object = one, .object2 = one};
+    start();
+    struct volume_request request = {
+        .op = VOLUME_RENAME, .object = one, .object2 = one, .epoch = session_lease_epoch(&lease)};
     object_cache_begin(&cache, &request);
     answer_parent(&request, 5, 2000);
     CU_ASSERT_EQUAL(found(&one, 10), 5);
-    request = (struct volume_request){.op = VOLUME_RENAME, .object = one, .object2 = two};
+    request = (struct volume_request){
+        .op = VOLUME_RENAME, .object = one, .object2 = two, .epoch = session_lease_epoch(&lease)};
     object_cache_begin(&cache, &request);
     request.reply = (struct reply){
         .parent = {.type = OBJECT_DIRECTORY, .gfid = one, .change = 6},
@@ -201,11 +213,60 @@ static void a_rename_keeps_both_directories(void)
     object_cache_release(&cache);
 }
 
+static void what_is_kept_needs_the_lease(void)
+{
+    session_lease_init(&lease);
+    object_cache_init(&cache, &lease, true);
+    CU_ASSERT_TRUE(session_lease_answered(&lease, 0, 0));
+    struct volume_request request = begin(VOLUME_CREATE, &one);
+    answer_parent(&request, 5, 2000);
+    CU_ASSERT_EQUAL(found(&one, LEASE_CLIENT_MS - 1), 5);
+    CU_ASSERT_EQUAL(found(&one, LEASE_CLIENT_MS), 0);
+    /* What the caller may keep ends with the lease. */
+    request = begin(VOLUME_GETATTR, &one);
+    CU_ASSERT_TRUE(object_cache_answer(&cache, &request, 50 * NS_PER_MS));
+    CU_ASSERT_EQUAL(request.reply.grant_ms, LEASE_CLIENT_MS - 50);
+    /* A renewal in time keeps it, up to the end of the grant. */
+    CU_ASSERT_TRUE(session_lease_answered(&lease, 200 * NS_PER_MS, 210 * NS_PER_MS));
+    CU_ASSERT_EQUAL(found(&one, 200 + LEASE_CLIENT_MS - 1), 5);
+    /* After the lease has run out nothing from before comes back. */
+    CU_ASSERT_TRUE(session_lease_answered(&lease, 500 * NS_PER_MS, 510 * NS_PER_MS));
+    CU_ASSERT_EQUAL(found(&one, 520), 0);
+    request = begin(VOLUME_CREATE, &one);
+    answer_parent(&request, 6, 2000);
+    CU_ASSERT_EQUAL(found(&one, 520), 6);
+    /* The connection has ended: void, whatever a new one brings. */
+    session_lease_end(&lease);
+    CU_ASSERT_EQUAL(found(&one, 520), 0);
+    CU_ASSERT_TRUE(session_lease_answered(&lease, 530 * NS_PER_MS, 531 * NS_PER_MS));
+    CU_ASSERT_EQUAL(found(&one, 532), 0);
+    object_cache_release(&cache);
+}
+
+/* An answer that took as long as a lease holds up none. */
+static void a_late_answer_is_no_lease(void)
+{
+    session_lease_init(&lease);
+    uint64_t epoch = session_lease_epoch(&lease);
+    CU_ASSERT_FALSE(session_lease_answered(&lease, 0, LEASE_CLIENT_MS * NS_PER_MS));
+    CU_ASSERT_EQUAL(session_lease_epoch(&lease), epoch);
+    CU_ASSERT_EQUAL(session_lease_last(&lease), 0);
+    CU_ASSERT_TRUE(session_lease_answered(&lease, 100 * NS_PER_MS, 101 * NS_PER_MS));
+    CU_ASSERT_TRUE(session_lease_answered(&lease, 50 * NS_PER_MS, 102 * NS_PER_MS));
+    epoch = session_lease_epoch(&lease);
+    CU_ASSERT_EQUAL(session_lease_until(&lease, epoch, 103 * NS_PER_MS),
+                    (100 + LEASE_CLIENT_MS) * NS_PER_MS); /* not less by an earlier call's */
+    CU_ASSERT_EQUAL(session_lease_until(&lease, epoch - 1, 103 * NS_PER_MS), 0);
+    session_lease_end(&lease);
+    CU_ASSERT_EQUAL(session_lease_until(&lease, epoch, 103 * NS_PER_MS), 0);
+    CU_ASSERT_EQUAL(session_lease_last(&lease), (100 + LEASE_CLIENT_MS) * NS_PER_MS);
+}
+
 /* Whether a caller whose kernel has not checked is answered a READ of a file of this mode. */
 static bool stranger_reads(uint32_t mode, uint32_t flags)
 {
     const struct cred stranger = {.uid = 7, .gid = 7};
-    object_cache_init(&cache, true);
+    start();
     struct volume_request request = begin(VOLUME_WRITE, &one);
     request.reply = (struct reply){
         .object = {.type = OBJECT_FILE,
@@ -244,7 +305,7 @@ static void a_caller_whose_kernel_has_not_checked_needs_the_right(void)
 /* What a look-up finds counts unless this client changed it, or anything, in between. */
 static bool look_up_keeps(uint64_t found_change, bool changes_between, bool recalls_between)
 {
-    object_cache_init(&cache, true);
+    start();
     struct volume_request request = begin(VOLUME_LOOKUP, &one);
     if (changes_between) {
         struct volume_request change = begin(VOLUME_SETATTR, &two);
@@ -271,7 +332,7 @@ static void what_a_look_up_found_is_kept_if_it_is_not_late(void)
 
 static void without_recalls_nothing_is_kept(void)
 {
-    object_cache_init(&cache, false);
+    object_cache_init(&cache, &lease, false);
     struct volume_request request = begin(VOLUME_CREATE, &one);
     answer_parent(&request, 5, 2000);
     CU_ASSERT_EQUAL(found(&one, 10), 0);
@@ -281,7 +342,7 @@ static void without_recalls_nothing_is_kept(void)
 
 static void bytes_in_sum_are_bounded(void)
 {
-    object_cache_init(&cache, true);
+    start();
     char *text = malloc(OBJECT_CACHE_FILE_MAX + 1);
     memset(text, 'x', OBJECT_CACHE_FILE_MAX);
     text[OBJECT_CACHE_FILE_MAX] = '\0';
@@ -308,6 +369,8 @@ int main(void)
         {"a recall ends it and what was under way", a_recall_ends_it_and_what_was_under_way},
         {"a failure and an unknown outcome end it", a_failure_and_an_unknown_outcome_end_it},
         {"a rename keeps both directories", a_rename_keeps_both_directories},
+        {"what is kept needs the lease", what_is_kept_needs_the_lease},
+        {"a late answer is no lease", a_late_answer_is_no_lease},
         {"a caller whose kernel has not checked needs the right",
          a_caller_whose_kernel_has_not_checked_needs_the_right},
         {"what a look-up found is kept if it is not late",

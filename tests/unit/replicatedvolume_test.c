@@ -727,6 +727,194 @@ static void test_grants_are_recalled(void)
     stop();
 }
 
+/* ---- the session's lease --------------------------------------------------------------------- */
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail */
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void grant_for_long(struct fake *on, struct rpc_call *call, size_t number)
+{
+    (void)on;
+    (void)number;
+    struct reply reply;
+    fake_reply_of(rpc_call_procedure(call), &reply);
+    reply.object.gfid = file;
+    reply.grant_ms = GRANT_MS_MAX;
+    rpc_call_reply(call, (xdrproc_t)xdr_reply, &reply, NULL);
+}
+
+static void start_caching(void)
+{
+    start_with(&(struct volume_options){.cache = true});
+    fake_set_answer(&fake, grant_for_long);
+}
+
+static bool wait_renewals(unsigned brick, unsigned count)
+{
+    for (int i = 0; i < 10000 && fake_renewals(&fake, brick) < count; i++) {
+        nap();
+    }
+    return fake_renewals(&fake, brick) >= count;
+}
+
+static void test_renewals_keep_what_was_granted(void)
+{
+    start_caching();
+    uint64_t start_ms = now_ms();
+    CU_ASSERT_TRUE(granted_ms() <= LEASE_CLIENT_MS);
+    CU_ASSERT_EQUAL(fake_call_count(&fake), 1);
+    CU_ASSERT_TRUE_FATAL(wait_renewals(0, LEASE_CLIENT_MS / RENEW_MS + 3));
+    uint32_t left = granted_ms();
+    if (now_ms() - start_ms < GRANT_MS_MAX - GRANT_MARGIN_MS) { /* else the machine is too busy */
+        CU_ASSERT_EQUAL(fake_call_count(&fake), 1);
+        CU_ASSERT_TRUE(left > 0 && left <= LEASE_CLIENT_MS);
+    }
+    stop();
+}
+
+static void test_a_lease_that_ran_out_voids(void)
+{
+    start_caching();
+    (void)granted_ms();
+    fake_freeze(&fake, 0, true);
+    uint64_t start_ms = now_ms();
+    while (now_ms() - start_ms <= LEASE_CLIENT_MS) {
+        nap();
+    }
+    struct pending ask;
+    submit(&ask, VOLUME_GETATTR);
+    CU_ASSERT_TRUE(fake_wait_calls(&fake, 2));
+    CU_ASSERT_EQUAL(atomic_load(&ask.completed), 0);
+    fake_next_view(&fake, 1);
+    CU_ASSERT_EQUAL(outcome(&ask), 0);
+    stop();
+}
+
+static void test_another_primary_voids(void)
+{
+    start_caching();
+    (void)granted_ms();
+    fake_next_view(&fake, 1);
+    CU_ASSERT_TRUE_FATAL(fake_wait_hellos(&fake, 1, 1));
+    (void)granted_ms();
+    CU_ASSERT_EQUAL(fake_call_count(&fake), 2);
+    CU_ASSERT_EQUAL(fake_call_at(&fake, 1).brick, 1);
+    (void)granted_ms();
+    CU_ASSERT_EQUAL(fake_call_count(&fake), 2); /* and what it granted counts */
+    stop();
+}
+
+static atomic_bool is_blocking;
+
+static void block_recall(void *context, const struct gfid *object, const struct gfid *parent,
+                         struct slice name)
+{
+    (void)context;
+    (void)object;
+    (void)parent;
+    (void)name;
+    while (atomic_load(&is_blocking)) {
+        nap();
+    }
+}
+
+/* The kernel may not let go of a name before what waits for the recall is done. */
+static void test_a_recall_is_answered_by_the_end_of_the_lease(void)
+{
+    start_with(&(struct volume_options){.recall = block_recall});
+    fake_set_answer(&fake, grant_for_long);
+    (void)granted_ms();
+    atomic_store(&is_blocking, true);
+    uint64_t start_ms = now_ms();
+    for (int i = 0; i < 4; i++) { /* more than there are workers */
+        CU_ASSERT_EQUAL(recall(&GFID_ROOT, "n"), 0);
+    }
+    CU_ASSERT_TRUE(now_ms() - start_ms < GRANT_MS_MAX);
+    size_t calls = fake_call_count(&fake);
+    (void)granted_ms();
+    CU_ASSERT_EQUAL(fake_call_count(&fake), calls + 1); /* what was kept is gone at once */
+    atomic_store(&is_blocking, false);
+    stop();
+}
+
+/* ---- following views ------------------------------------------------------------------------- */
+
+static void test_a_frozen_primary_is_left_at_once(void)
+{
+    uint64_t best_ms = UINT64_MAX; /* of several, as the machine may be busy */
+    start();
+    for (unsigned turn = 0; turn < 6; turn++) {
+        struct pending write;
+        size_t calls = fake_call_count(&fake);
+        fake_freeze(&fake, turn % 2, true);
+        fake_freeze(&fake, (turn + 1) % 2, false);
+        submit(&write, VOLUME_WRITE);
+        CU_ASSERT_TRUE_FATAL(fake_wait_calls(&fake, calls + 1));
+        uint64_t start_ms = now_ms();
+        fake_next_view(&fake, (turn + 1) % 2);
+        CU_ASSERT_EQUAL(outcome(&write), 0);
+        uint64_t took_ms = now_ms() - start_ms;
+        best_ms = took_ms < best_ms ? took_ms : best_ms;
+    }
+    CU_ASSERT_TRUE(best_ms < 50);
+    stop();
+}
+
+/* The machine that fails may be the primary's and that of the daemon that we ask. */
+static void test_another_management_daemon_knows_the_view(void)
+{
+    fake_start(&fake);
+    char name[64];
+    char error[256] = "";
+    (void)snprintf(name, sizeof(name), "127.0.0.1:%u,127.0.0.1:%u:/gv0", fake.managements[0].port,
+                   fake.managements[1].port);
+    CU_ASSERT_EQUAL_FATAL(volume_open(name, NULL, &volume, error, sizeof(error)), 0);
+    fake_freeze_management(&fake, 0, true);
+    fake_freeze(&fake, 0, true);
+    struct pending write;
+    submit(&write, VOLUME_WRITE);
+    CU_ASSERT_TRUE_FATAL(fake_wait_calls(&fake, 1));
+    uint64_t start_ms = now_ms();
+    for (int i = 0; i < 10000 && fake_asked(&fake, 1) == 0; i++) {
+        nap();
+    }
+    CU_ASSERT_TRUE(now_ms() - start_ms < DIAL_MS_MAX);
+    fake_next_view(&fake, 1);
+    CU_ASSERT_EQUAL(outcome(&write), 0);
+    stop();
+}
+
+static void refuse_not_settled(struct fake *on, struct rpc_call *call, size_t number)
+{
+    (void)on;
+    (void)number;
+    fake_answer_status(call, -E_NOT_SETTLED);
+}
+
+static void test_a_set_that_settles_is_not_sent_everything(void)
+{
+    static struct pending writes[20];
+    start();
+    fake_set_renew_status(&fake, -E_NOT_SETTLED);
+    fake_set_answer(&fake, refuse_not_settled);
+    for (int i = 0; i < 20; i++) {
+        submit(&writes[i], VOLUME_WRITE);
+    }
+    CU_ASSERT_TRUE_FATAL(wait_renewals(0, 6));
+    CU_ASSERT_TRUE(fake_call_count(&fake) <= 20);
+    fake_set_answer(&fake, fake_answer);
+    fake_set_renew_status(&fake, 0);
+    for (int i = 0; i < 20; i++) {
+        CU_ASSERT_EQUAL(outcome(&writes[i]), 0);
+    }
+    CU_ASSERT_TRUE(fake_call_count(&fake) <= 40);
+    stop();
+}
+
 /* ---- open ------------------------------------------------------------------------------------ */
 
 static int open_error(const char *hosts, unsigned timeout_ms, const char *expected)
@@ -785,6 +973,14 @@ static CU_TestInfo tests[] = {
     {"close ends requests", test_close_ends_requests},
     {"slots bound what is in flight", test_slots_bound_what_is_in_flight},
     {"grants are recalled", test_grants_are_recalled},
+    {"renewals keep what was granted", test_renewals_keep_what_was_granted},
+    {"a lease that ran out voids", test_a_lease_that_ran_out_voids},
+    {"another primary voids", test_another_primary_voids},
+    {"a recall is answered by the end of the lease",
+     test_a_recall_is_answered_by_the_end_of_the_lease},
+    {"a frozen primary is left at once", test_a_frozen_primary_is_left_at_once},
+    {"another management daemon knows the view", test_another_management_daemon_knows_the_view},
+    {"a set that settles is not sent everything", test_a_set_that_settles_is_not_sent_everything},
     {"open says what is wrong", test_open_says_what_is_wrong},
     CU_TEST_INFO_NULL,
 };
