@@ -355,6 +355,45 @@ void changelog_sync_begin(struct changelog *log)
     }
 }
 
+/* The last segments that are all above to go, the last first: what is left is a whole log at any
+ * moment. The first one stays. */
+static int cut_segments(struct changelog *log, uint64_t to)
+{
+    while (log->segment_count > 1 && last_segment(log)->first > to) {
+        struct segment *segment = last_segment(log);
+        char name[24];
+        segment_name(segment->first, name);
+        int result = unlinkat(log->options.directory_fd, name, 0)
+                         ? -errno
+                         : durable_names(log->options.directory_fd);
+        if (result) {
+            return result;
+        }
+        segment_free(segment);
+        log->segment_count--;
+    }
+    return 0;
+}
+
+int changelog_cut(struct changelog *log, uint64_t to)
+{
+    AUTO_LOCK(&log->mutex);
+    PRE(to + 1 >= log->segments[0]->first);
+    while (log->syncing) {
+        pthread_cond_wait(&log->synced, &log->mutex);
+    }
+    size_t before = log->segment_count;
+    int result = log->failed ? log->failed : cut_segments(log, to);
+    if (!result && (log->segment_count < before || last_index(log) > to)) {
+        struct segment *segment = last_segment(log);
+        result = segment_cut(segment, to + 1 - segment->first);
+        result = result ? result : durable_data(segment->fd);
+    }
+    log->durable = log->durable < to ? log->durable : to;
+    log->failed = result;
+    return result;
+}
+
 int changelog_trim(struct changelog *log, uint64_t keep_size, uint64_t needed)
 {
     AUTO_LOCK(&log->mutex);

@@ -54,6 +54,12 @@ void changelog_sync_begin(struct changelog *log);
 /* Index of the first record that is kept, and of the last (first - 1 if there is none). */
 void changelog_range(struct changelog *log, uint64_t *out_first, uint64_t *out_last);
 
+/*
+ * Take away every record above to, durably; to is not below what the log begins behind. Repeated
+ * after a death in the middle it comes to the same end. Nobody else uses the log meanwhile.
+ */
+int changelog_cut(struct changelog *log, uint64_t to);
+
 /* Drop the oldest segments while more than keep_size bytes are left, but no record from needed on.
  */
 int changelog_trim(struct changelog *log, uint64_t keep_size, uint64_t needed);

@@ -328,6 +328,30 @@ int segment_map(struct segment *segment, uint64_t count)
     return !result && !segment->mapped ? -E_CORRUPT : result;
 }
 
+int segment_cut(struct segment *segment, uint64_t count)
+{
+    struct slice bytes;
+    uint64_t end;
+    int result = map_file(segment, &bytes);
+    if (result) {
+        return result;
+    }
+    result = walk(segment, bytes, true, count, &end);
+    unmap_file(bytes);
+    if (!result && segment->count != count) {
+        result = -E_CORRUPT;
+    }
+    if (!result && ftruncate(segment->fd, (off_t)end)) {
+        result = -errno;
+    }
+    if (!result) {
+        segment->size = segment->laid = end;
+        segment->synced = segment->synced < end ? segment->synced : end;
+        segment->mapped = true;
+    }
+    return result;
+}
+
 /* Is there a good record behind the bad one at offset? Then how far the log was durable by it. */
 static bool good_behind(struct slice bytes, uint64_t offset, uint64_t bad, uint64_t *out_durable)
 {

@@ -44,6 +44,8 @@ int segment_read(struct segment *segment, uint64_t index, uint8_t *buffer, size_
 
 /* Find the places of the count records of a segment that is no longer written. */
 int segment_map(struct segment *segment, uint64_t count);
+/* Keep only the first count records, of at least as many; more can be appended then. */
+int segment_cut(struct segment *segment, uint64_t count);
 /* Check every record of the last segment and cut what is torn; count and size are known then. */
 int segment_recover(struct segment *segment, const struct segment_check *check);
 

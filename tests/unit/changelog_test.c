@@ -124,6 +124,33 @@ static void old_segments_are_dropped_but_not_those_needed(void)
     end();
 }
 
+/* Over several segments, in one, to nothing; what comes then is read back. */
+static void records_may_be_taken_back(void)
+{
+    static const uint64_t ends[] = {1000, 999, 400, 399, FIRST, FIRST - 1};
+    begin();
+    append(FIRST, 1000);
+    CU_ASSERT_EQUAL(changelog_sync(changelog), 0);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        CU_ASSERT_EQUAL(changelog_cut(changelog, ends[i]), 0);
+        CU_ASSERT_EQUAL(changelog_cut(changelog, ends[i]), 0);
+        CU_ASSERT_EQUAL(last(), ends[i]);
+        CU_ASSERT_FALSE(reads(ends[i] + 1));
+        CU_ASSERT(ends[i] < FIRST || reads(ends[i]));
+        if (i % 2) {
+            CU_ASSERT_EQUAL_FATAL(reopen(true), 0);
+            CU_ASSERT_EQUAL(last(), ends[i]);
+        }
+        append(ends[i] + 1, ends[i] + 3);
+        CU_ASSERT_EQUAL(changelog_sync(changelog), 0);
+        CU_ASSERT(reads(ends[i] + 3));
+        CU_ASSERT_EQUAL_FATAL(reopen(true), 0);
+        CU_ASSERT_EQUAL(last(), ends[i] + 3);
+        CU_ASSERT(reads(FIRST) && reads(ends[i] + 3));
+    }
+    end();
+}
+
 static int open_last_segment(void)
 {
     char name[96] = "";
@@ -360,6 +387,7 @@ int main(void)
     CU_pSuite suite = CU_add_suite("changelog", NULL, NULL);
     CU_ADD_TEST(suite, records_are_read_back_over_segments);
     CU_ADD_TEST(suite, old_segments_are_dropped_but_not_those_needed);
+    CU_ADD_TEST(suite, records_may_be_taken_back);
     CU_ADD_TEST(suite, a_torn_tail_is_cut);
     CU_ADD_TEST(suite, zeros_after_a_power_cut_are_cut);
     CU_ADD_TEST(suite, damage_in_the_middle_is_said);
