@@ -18,6 +18,9 @@
  *     .trivet/orphans/<gfid, 32 hex digits>   objects that have no name and are in use
  *     .trivet/xattrs/<gfid, 32 hex digits>    struct disk_file, then all extended attributes of
  *                              an object whose inode cannot hold them (backend/proto/xattr.h)
+ *     .trivet/reconciling      struct disk_file, then an index u64: operations above it were taken
+ *                              back, or are about to be; not all that they overwrote is there again
+ *     .trivet/limbo/<gfid, 32 hex digits>     what they had made, until it is
  *     .trivet/stray/           what lay in the way in the tree and is not the volume's
  *     .trivet/lock             held with flock while a process has the brick open
  *
@@ -91,7 +94,8 @@ enum disk_file_kind {
     DISK_FILE_IDENTITY = 1,
     DISK_FILE_VIEW = 2,
     DISK_FILE_CLEAN = 3,
-    DISK_FILE_XATTRS = 4
+    DISK_FILE_XATTRS = 4,
+    DISK_FILE_RECONCILING = 5
 };
 
 struct disk_identity {

@@ -138,20 +138,28 @@ static int remove_if_there(struct index *index, enum kv_table table, const struc
     return result == -ENOENT ? 0 : result;
 }
 
+/* Remove what can be put back. */
+static int take(struct index *index, enum kv_table table, const struct gfid *gfid)
+{
+    int result = undo_keep(index, table, gfid);
+    return result ? result : remove_if_there(index, table, gfid);
+}
+
 int index_object_remove(struct index *index, const struct gfid *gfid)
 {
     struct object_record record;
     int result = index_object_get(index, gfid, &record);
     if (!result && record.unflushed) {
-        result = remove_if_there(index, KV_UNFLUSHED, gfid);
+        result =
+            remove_if_there(index, KV_UNFLUSHED, gfid); /* not noted: undo.c asks for it anew */
     }
     if (!result && record.attr.type == OBJECT_SYMLINK) {
-        result = remove_if_there(index, KV_TARGETS, gfid);
+        result = take(index, KV_TARGETS, gfid);
     }
     if (!result && record.attr.flags) {
-        result = remove_if_there(index, KV_XATTRS, gfid);
+        result = take(index, KV_XATTRS, gfid);
     }
-    return result ? result : index->kv->ops->remove(index->kv, KV_OBJECTS, gfid_key(gfid));
+    return result ? result : take(index, KV_OBJECTS, gfid);
 }
 
 int index_target_get(struct index *index, const struct gfid *gfid, struct slice *out_target)
@@ -265,21 +273,37 @@ int index_name_at(struct index *index, const struct gfid *parent, uint64_t cooki
     return !result && out_name->cookie != cookie ? -ENOENT : result;
 }
 
-int index_name_put(struct index *index, const struct gfid *parent, const struct name_record *name)
+static struct slice name_encode(const struct name_record *name,
+                                uint8_t value[NAME_HEAD_SIZE + NAME_SIZE_MAX])
 {
     PRE(name->name.size > 0 && name->name.size <= NAME_SIZE_MAX);
-    PRE(name->cookie >= COOKIE_FIRST && name->cookie <= INT64_MAX);
-    uint8_t key[NAME_KEY_SIZE];
-    name_key(parent, name->cookie, key);
-    uint8_t value[NAME_HEAD_SIZE + NAME_SIZE_MAX];
     uint8_t *at = value;
     bytes_put_u8(&at, VALUE_VERSION);
     bytes_put_u8(&at, (uint8_t)name->type);
     bytes_put_u16(&at, 0);
     bytes_put(&at, name->gfid.bytes, GFID_SIZE);
     bytes_put(&at, name->name.data, name->name.size);
+    return slice_of(value, (size_t)(at - value));
+}
+
+int index_name_put(struct index *index, const struct gfid *parent, const struct name_record *name)
+{
+    PRE(name->cookie >= COOKIE_FIRST && name->cookie <= INT64_MAX);
+    uint8_t key[NAME_KEY_SIZE];
+    uint8_t value[NAME_HEAD_SIZE + NAME_SIZE_MAX];
+    name_key(parent, name->cookie, key);
     return index->kv->ops->put(index->kv, KV_NAMES, slice_of(key, sizeof key),
-                               slice_of(value, (size_t)(at - value)));
+                               name_encode(name, value));
+}
+
+int index_name_note(struct index *index, const struct gfid *parent, uint64_t cookie,
+                    const struct name_record *was)
+{
+    uint8_t key[NAME_KEY_SIZE];
+    uint8_t value[NAME_HEAD_SIZE + NAME_SIZE_MAX];
+    struct slice old = was ? name_encode(was, value) : slice_of(NULL, 0);
+    name_key(parent, cookie, key);
+    return undo_note(index, KV_NAMES, slice_of(key, sizeof key), was ? &old : NULL);
 }
 
 int index_name_remove(struct index *index, const struct gfid *parent, uint64_t cookie)
@@ -351,6 +375,19 @@ int index_unflushed_next(struct index *index, const struct gfid *gfid, struct gf
     return 0;
 }
 
+int index_unflush(struct index *index, const struct gfid *gfid)
+{
+    struct object_record record;
+    int result = index_object_get(index, gfid, &record);
+    if (result) {
+        return result == -ESTALE ? 0 : result;
+    }
+    record.unflushed = true;
+    result = index_object_put(index, &record);
+    return result ? result
+                  : index->kv->ops->put(index->kv, KV_UNFLUSHED, gfid_key(gfid), slice_of(NULL, 0));
+}
+
 int index_flushed(struct index *index, const struct gfid *gfid, uint64_t change)
 {
     struct object_record record;
@@ -400,8 +437,11 @@ int index_commit(struct index *index, bool durable)
     bytes_put_u64(&at, index->position.sequenced);
     bytes_put_u64(&at, index->position.applied);
     bytes_put_u64(&at, index->position.committed);
-    int result = index->kv->ops->put(index->kv, KV_META, slice_text(META_POSITION),
+    int result = undo_store(index);
+    if (!result) {
+        result = index->kv->ops->put(index->kv, KV_META, slice_text(META_POSITION),
                                      slice_of(value, sizeof value));
+    }
     if (!result) {
         result = index->kv->ops->commit(index->kv, durable);
     }
@@ -450,6 +490,9 @@ int index_open(struct kv *kv, struct index **out_index)
     if (!result) {
         result = root_make(index);
     }
+    if (!result) {
+        result = undo_load(index);
+    }
     if (result) {
         index_close(index);
         return result;
@@ -464,6 +507,7 @@ void index_close(struct index *index)
         return;
     }
     index->kv->ops->close(index->kv);
+    undo_free(&index->undo);
     pthread_mutex_destroy(&index->mutex);
     free(index);
 }

@@ -16,6 +16,7 @@
 #include "backend/proto/operation.h"
 #include "backend/store/kv.h"
 #include "backend/store/store.h"
+#include "backend/store/undo.h"
 
 #define COOKIE_ORDER_BITS 5
 #define COOKIE_ORDER_MASK ((UINT64_C(1) << COOKIE_ORDER_BITS) - 1)
@@ -34,6 +35,7 @@ struct index {
     uint32_t uncommitted;           /* operations since the last commit */
     struct store_position stored;   /* as of the last commit */
     bool changed;                   /* anything but positions since then */
+    struct undo undo;               /* of operations that are not committed */
     /* ACLs that deciding worked out, good until the next decision. */
     uint8_t acl[ACL_SIZE_MAX];
     uint8_t default_acl[ACL_SIZE_MAX];
@@ -89,6 +91,9 @@ int index_name_cookie(struct index *index, const struct gfid *parent, struct sli
 int index_name_at(struct index *index, const struct gfid *parent, uint64_t cookie,
                   struct name_record *out_name);
 int index_name_put(struct index *index, const struct gfid *parent, const struct name_record *name);
+/* An entry is about to change that the operation says was so, or was not there (NULL). */
+int index_name_note(struct index *index, const struct gfid *parent, uint64_t cookie,
+                    const struct name_record *was);
 int index_name_remove(struct index *index, const struct gfid *parent, uint64_t cookie);
 /* The first entry behind cookie; with go_on, behind the last one found (no other call between but
  * for objects). Fails: -ENOENT at the end. */
@@ -124,6 +129,8 @@ int index_orphan_remove(struct index *index, const struct gfid *gfid);
 
 /* The first object behind gfid whose times are to be flushed. Fails: -ENOENT. */
 int index_unflushed_next(struct index *index, const struct gfid *gfid, struct gfid *out_gfid);
+/* The tree is to get the object's times once more; no such object is no error. */
+int index_unflush(struct index *index, const struct gfid *gfid);
 /* Its times, as of change, are in the tree. */
 int index_flushed(struct index *index, const struct gfid *gfid, uint64_t change);
 

@@ -45,13 +45,16 @@ int index_orphan_put(struct index *index, const struct gfid *gfid,
     bytes_put_u8(&at, ORPHAN_VERSION);
     bytes_put_u8(&at, orphan->linkable ? ORPHAN_LINKABLE : 0);
     bytes_put_u64(&at, orphan->keeper);
-    return index->kv->ops->put(index->kv, KV_ORPHANS, orphan_key(gfid),
-                               slice_of(value, sizeof value));
+    int result = undo_keep(index, KV_ORPHANS, gfid);
+    return result ? result
+                  : index->kv->ops->put(index->kv, KV_ORPHANS, orphan_key(gfid),
+                                        slice_of(value, sizeof value));
 }
 
 int index_orphan_remove(struct index *index, const struct gfid *gfid)
 {
-    return index->kv->ops->remove(index->kv, KV_ORPHANS, orphan_key(gfid));
+    int result = undo_keep(index, KV_ORPHANS, gfid);
+    return result ? result : index->kv->ops->remove(index->kv, KV_ORPHANS, orphan_key(gfid));
 }
 
 int indexed_orphan_next(struct store *store, const struct gfid *after, struct gfid *out_object,

@@ -48,7 +48,10 @@ static int change(struct index *index, const struct gfid *gfid, struct slice nam
     uint8_t buffer[XATTRS_SIZE_MAX];
     struct slice record;
     size_t size = 0;
-    int result = index_xattrs_get(index, gfid, &record);
+    int result = undo_keep(index, KV_XATTRS, gfid);
+    if (!result) {
+        result = index_xattrs_get(index, gfid, &record);
+    }
     if (!result) {
         result = xattrs_change(record, name, value, buffer, sizeof buffer, &size);
     }

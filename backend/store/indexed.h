@@ -33,6 +33,8 @@ int indexed_orphan_next(struct store *store, const struct gfid *after, struct gf
                         uint64_t *out_keeper);
 int indexed_decide(struct store *store, const struct mutation *mutation,
                    const struct decision *decision, struct operation *out_operation);
+int indexed_refetch(struct store *store, int (*each)(void *context, const struct store_refetch *),
+                    void *context);
 int indexed_commit(struct store *store, uint64_t index);
 void indexed_position(struct store *store, struct store_position *out_position);
 

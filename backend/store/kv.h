@@ -25,6 +25,8 @@ enum kv_table {
     KV_ORPHANS,   /* gfid → the client that keeps it */
     KV_CONTENTS,  /* memory store: gfid, page → bytes */
     KV_RECORDS,   /* memory store: index → record of the log */
+    KV_UNDO,      /* index of an operation not yet committed → what it changed (undo.c) */
+    KV_CUT,       /* index, birth view → record of an operation that was taken back (cut.c) */
     KV_TABLES
 };
 

@@ -38,7 +38,7 @@ static const char *const table_names[KV_TABLES] = {
     [KV_OBJECTS] = "objects", [KV_NAMES] = "names",     [KV_HANDLES] = "handles",
     [KV_XATTRS] = "xattrs",   [KV_ORPHANS] = "orphans", [KV_UNFLUSHED] = "unflushed",
     [KV_TARGETS] = "targets", [KV_META] = "meta",       [KV_CONTENTS] = "contents",
-    [KV_RECORDS] = "records",
+    [KV_RECORDS] = "records", [KV_UNDO] = "undo",       [KV_CUT] = "cut",
 };
 
 static int from_mdb(int result)

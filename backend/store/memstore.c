@@ -12,6 +12,7 @@
 #include "backend/base/check.h"
 #include "backend/base/errors.h"
 #include "backend/base/scope.h"
+#include "backend/store/cut.h"
 #include "backend/store/indexed.h"
 
 #define PAGE_SIZE 4096
@@ -25,6 +26,7 @@ struct memory_store {
     struct store_identity identity;
     struct view view; /* number 0: none yet */
     uint64_t durable; /* operations up to here were synced */
+    bool reconciling;
 };
 
 static struct memory_store *memory_of(struct store *store)
@@ -294,6 +296,88 @@ static int memory_log_read(struct store *store, uint64_t operation, uint8_t *buf
     return 0;
 }
 
+/* ---- returning to a set -------------------------------------------------------------------- */
+
+/* Nothing of a file's contents is kept for what is taken back, as on a disk. */
+static int restore_size(void *context, const struct operation *operation)
+{
+    struct memory_store *memory = context;
+    const struct gfid *objects[CUT_OBJECTS_MAX];
+    uint32_t count = cut_objects(operation, objects);
+    int result = 0;
+    AUTO_LOCK(&memory->base.index->mutex);
+    for (uint32_t i = 0; i < count && !result; i++) {
+        struct object_record record = {.attr.size = 0};
+        result = index_object_get(memory->base.index, objects[i], &record);
+        if (!result || result == -ESTALE) {
+            result = contents_truncate(memory, objects[i], result ? 0 : record.attr.size);
+        }
+    }
+    return result;
+}
+
+static int records_remove(struct memory_store *memory, uint64_t to, uint64_t last)
+{
+    int result = 0;
+    for (uint64_t i = to + 1; i <= last && !result; i++) {
+        uint8_t key[8];
+        result = memory->kv->ops->remove(memory->kv, KV_RECORDS, record_key(i, key));
+    }
+    return result;
+}
+
+static int memory_cut(struct store *store, uint64_t to)
+{
+    struct memory_store *memory = memory_of(store);
+    struct index *index = memory->base.index;
+    struct store_position position;
+    int result = cut_check(index, to, OPERATION_INDEX_FIRST);
+    indexed_position(store, &position);
+    if (result || to == position.sequenced) {
+        return result;
+    }
+    memory->reconciling = true;
+    result = cut_keep_records(store, index, to);
+    if (!result) {
+        AUTO_LOCK(&index->mutex);
+        result = cut_index(index, to);
+        result = result ? result : cut_finished(index);
+        result = result ? result : records_remove(memory, to, position.sequenced);
+        memory->durable = memory->durable < to ? memory->durable : to;
+    }
+    return result ? result : cut_each(index, restore_size, memory);
+}
+
+static int memory_restore(struct store *store, const struct gfid *gfid, uint64_t offset,
+                          struct slice bytes)
+{
+    struct memory_store *memory = memory_of(store);
+    struct object_record record;
+    AUTO_LOCK(&memory->base.index->mutex);
+    int result = index_object_get(memory->base.index, gfid, &record);
+    if (result || record.attr.type != OBJECT_FILE) {
+        return result ? result : -EINVAL;
+    }
+    if (offset >= record.attr.size) {
+        return 0;
+    }
+    uint64_t left = record.attr.size - offset;
+    size_t size = bytes.size < left ? bytes.size : (size_t)left;
+    return contents_write(memory, gfid, offset, slice_of(bytes.data, size));
+}
+
+static bool memory_reconciling(struct store *store)
+{
+    return memory_of(store)->reconciling;
+}
+
+static int memory_reconciled(struct store *store)
+{
+    int result = cut_forget(index_of(store));
+    memory_of(store)->reconciling = result != 0;
+    return result;
+}
+
 /* ---- the rest ------------------------------------------------------------------------------ */
 
 static int memory_sync(struct store *store, const struct gfid *gfid)
@@ -383,6 +467,11 @@ static const struct store_ops memory_store_ops = {
     .apply = memory_apply,
     .commit = indexed_commit,
     .log_read = memory_log_read,
+    .cut = memory_cut,
+    .refetch = indexed_refetch,
+    .restore = memory_restore,
+    .reconciling = memory_reconciling,
+    .reconciled = memory_reconciled,
     .position = indexed_position,
     .identity = memory_identity,
     .checkpoint = memory_checkpoint,

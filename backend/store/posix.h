@@ -31,14 +31,16 @@ struct posix_store {
     int log_fd;     /* .trivet/log */
     int stray_fd;   /* .trivet/stray */
     int orphans_fd; /* .trivet/orphans */
+    int limbo_fd;   /* .trivet/limbo */
     int xattrs_fd;  /* .trivet/xattrs */
     int lock_fd;
     bool small_inodes;        /* extended attributes of an inode must fit in a few KiB */
     atomic_bool hides_xattrs; /* there is, or was, something in .trivet/xattrs */
+    atomic_bool reconciling;  /* .trivet/reconciling is there */
     atomic_int failed;        /* the first error that the brick cannot get over */
 
-    pthread_mutex_t checkpoint_mutex; /* one checkpoint at a time */
-    struct gfid flushed_last;         /* where the next batch goes on; guarded by it */
+    pthread_mutex_t checkpoint_mutex;              /* one checkpoint at a time */
+    struct gfid flushed_last;                      /* where the next batch goes on; guarded by it */
     uint64_t sequenced_ago[CHECKPOINTS_UNFLUSHED]; /* at the last checkpoints, a ring; likewise */
     uint64_t checkpoint_count;
 
@@ -109,6 +111,9 @@ int posix_apply_write(struct posix_store *posix, const struct operation *operati
 int posix_apply_setattr(struct posix_store *posix, const struct operation *operation);
 int posix_apply_make(struct posix_store *posix, const struct operation *operation,
                      struct handle_record *out_handle);
+/* Make what a MAKE makes, in a directory of the tree or of the brick's own. */
+int posix_make_in(struct posix_store *posix, int parent_fd, const char *name,
+                  const struct operation *operation, struct handle_record *out_handle);
 int posix_apply_link(struct posix_store *posix, const struct operation *operation);
 int posix_apply_remove(struct posix_store *posix, const struct operation *operation);
 int posix_apply_rename(struct posix_store *posix, const struct operation *operation);
@@ -128,6 +133,11 @@ int posix_make_acl(struct posix_store *posix, int parent_fd, int fd,
                    const struct operation *operation);
 /* The kernel takes security.capability from what is written; what a later operation set stays. */
 int posix_keep_capability(struct posix_store *posix, const struct gfid *gfid);
+/* Bring the extended attributes that an operation changed, or (NULL) all, to what the index has. */
+int posix_restore_xattrs(struct posix_store *posix, const struct attr *attr, int fd,
+                         const struct operation *operation);
+/* The object is gone, and what could not be shown of it. */
+int posix_forget_xattrs(struct posix_store *posix, const struct gfid *gfid);
 /* Look what the file system is like, and whether it refused any. */
 int posix_xattrs_open(struct posix_store *posix);
 /* posix_orphan.c: take what loses its last name to the orphans, unless that is done; and give one
@@ -144,6 +154,13 @@ int posix_sequence(struct store *store, const struct operation *operation, struc
 /* Commit the index with the positions as they are; its mutex is held. */
 int posix_commit_index(struct posix_store *posix, bool durable);
 
+/* posix_cut.c: is the brick marked, and was the process before taking operations back? Then go on
+ * with it; before the replay. */
+int posix_cut_resume(struct posix_store *posix);
+/* posix_restore.c: make the tree what it was before the operations that were taken back: all that
+ * the index says but files' bytes. Done again it changes nothing. */
+int posix_restore_tree(struct posix_store *posix);
+
 /* posix_replay.c: bring index and tree to the end of the log. */
 int posix_replay(struct posix_store *posix, bool same_boot, char *out_error, size_t size);
 
@@ -155,6 +172,11 @@ int posix_sync(struct store *store, const struct gfid *object);
 int posix_sync_join(struct store *store, const struct gfid *object, struct store_sync *sync);
 int posix_seek(struct store *store, const struct gfid *object, uint64_t offset, int whence,
                uint64_t *out_offset);
+int posix_cut(struct store *store, uint64_t to);
+int posix_restore(struct store *store, const struct gfid *object, uint64_t offset,
+                  struct slice bytes);
+bool posix_reconciling(struct store *store);
+int posix_reconciled(struct store *store);
 int posix_statfs(struct store *store, struct statfs_info *out_info);
 void posix_identity(struct store *store, struct store_identity *out_identity);
 int posix_checkpoint(struct store *store);

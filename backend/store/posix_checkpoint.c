@@ -152,6 +152,7 @@ int posix_checkpoint(struct store *store)
     if (!result) {
         uint64_t needed =
             position.applied < position.sequenced ? position.applied : position.sequenced;
+        needed = position.committed < needed ? position.committed : needed; /* may be taken back */
         result = changelog_trim(posix->log, LOG_KEEP_SIZE, needed);
     }
     if (!result) {

@@ -142,8 +142,8 @@ static int make_or_find(struct posix_store *posix, int parent_fd, const char *na
     return result ? result : make_node(parent_fd, name, operation, out_fd);
 }
 
-static int make_in(struct posix_store *posix, int parent_fd, const char *name,
-                   const struct operation *operation, struct handle_record *out_handle)
+int posix_make_in(struct posix_store *posix, int parent_fd, const char *name,
+                  const struct operation *operation, struct handle_record *out_handle)
 {
     const struct attr *attr = &operation->object;
     AUTO_CLOSE int fd = -1;
@@ -178,13 +178,14 @@ int posix_apply_make(struct posix_store *posix, const struct operation *operatio
     struct open_object *parent;
     if (operation->flags & OPERATION_KEEPS) {
         struct gfid_name orphan = gfid_name(&operation->object.gfid);
-        return make_in(posix, posix->orphans_fd, orphan.text, operation, out_handle);
+        return posix_make_in(posix, posix->orphans_fd, orphan.text, operation, out_handle);
     }
     int result = posix_open_object(posix, &operation->parent.gfid, &parent);
     if (result) {
         return result;
     }
-    result = make_in(posix, parent->fd, name_text(operation->name).text, operation, out_handle);
+    result =
+        posix_make_in(posix, parent->fd, name_text(operation->name).text, operation, out_handle);
     fd_cache_put(posix->objects, parent);
     return result;
 }

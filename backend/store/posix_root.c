@@ -49,8 +49,8 @@ static void posix_free(struct posix_store *posix)
     index_close(posix->base.index);
     changelog_close(posix->log);
     state_close(posix->state);
-    const int fds[] = {posix->root_fd,   posix->log_fd,  posix->stray_fd, posix->orphans_fd,
-                       posix->xattrs_fd, posix->meta_fd, posix->lock_fd};
+    const int fds[] = {posix->root_fd,    posix->log_fd,    posix->stray_fd, posix->limbo_fd,
+                       posix->orphans_fd, posix->xattrs_fd, posix->meta_fd,  posix->lock_fd};
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0) {
             (void)close(fds[i]); /* directories, and the lock */
@@ -110,6 +110,11 @@ static const struct store_ops posix_store_ops = {
     .apply = posix_apply,
     .commit = posix_commit,
     .log_read = posix_log_read,
+    .cut = posix_cut,
+    .refetch = indexed_refetch,
+    .restore = posix_restore,
+    .reconciling = posix_reconciling,
+    .reconciled = posix_reconciled,
     .position = indexed_position,
     .identity = posix_identity,
     .checkpoint = posix_checkpoint,
@@ -182,11 +187,14 @@ static int open_parts(struct posix_store *posix, bool same_boot, char *out_error
     if (!result) {
         result = open_part(posix->meta_fd, "stray", &posix->stray_fd);
     }
-    if (!result) { /* these two: made if an older version made the brick */
+    if (!result) { /* these three: made if an older version made the brick */
         result = posix_make_part(posix->meta_fd, "orphans", &posix->orphans_fd);
     }
     if (!result) {
         result = posix_make_part(posix->meta_fd, "xattrs", &posix->xattrs_fd);
+    }
+    if (!result) {
+        result = posix_make_part(posix->meta_fd, "limbo", &posix->limbo_fd);
     }
     if (!result) {
         result = posix_xattrs_open(posix);
@@ -263,6 +271,9 @@ static int open_all(struct posix_store *posix, const char *path, char *out_error
         result = open_index(posix, path);
     }
     if (!result) {
+        result = posix_cut_resume(posix);
+    }
+    if (!result) {
         result = posix_replay(posix, same_boot, out_error, size);
     }
     return result ? result : begin(posix);
@@ -280,7 +291,7 @@ int posix_store_open(const char *path, struct clock *clock, struct store **out_s
     }
     posix->base.store.ops = &posix_store_ops;
     posix->root_fd = posix->meta_fd = posix->log_fd = posix->stray_fd = posix->lock_fd = -1;
-    posix->orphans_fd = posix->xattrs_fd = -1;
+    posix->orphans_fd = posix->xattrs_fd = posix->limbo_fd = -1;
     pthread_mutex_init(&posix->checkpoint_mutex, NULL);
     pthread_mutex_init(&posix->space_mutex, NULL);
     (void)umask(0); /* modes are decided, not masked */

@@ -256,6 +256,71 @@ static int hide_rest(struct node *node)
     return node->hides ? hidden_put(node->posix, gfid, record) : hidden_remove(node->posix, gfid);
 }
 
+/* ---- taking operations back -------------------------------------------------------------------
+ */
+
+static int restore_one(struct node *node, struct slice record, struct slice name, uint8_t *buffer)
+{
+    struct xattr_entry entry = {.name = name};
+    int result = xattrs_find(record, name, &entry.value);
+    if (result) {
+        return result == -ENODATA ? take_away(node, xattr_text(name).text) : result;
+    }
+    return is_shown(node, &entry, buffer) ? 0 : show(node, name, entry.value);
+}
+
+static int restore_all(struct node *node, struct slice record, uint8_t *buffer)
+{
+    struct slice rest;
+    struct xattr_entry entry;
+    int result = xattrs_begin(record, &rest);
+    while (!result && (result = xattrs_next(&rest, &entry)) == 0) {
+        result = restore_one(node, record, entry.name, buffer);
+    }
+    return result == -ENOENT ? 0 : result;
+}
+
+static int restore_changed(struct node *node, const struct operation *operation,
+                           struct slice record, uint8_t *buffer)
+{
+    int result = 0;
+    if (operation->xattr.size > 0) {
+        result = restore_one(node, record, operation->xattr, buffer);
+    }
+    if (!result && operation->flags & OPERATION_DROPS_CAPABILITY) {
+        result = restore_one(node, record, slice_text(XATTR_CAPABILITY), buffer);
+    }
+    if (!result && operation->acl.size > 0) {
+        result = restore_one(node, record, slice_text(XATTR_ACL_ACCESS), buffer);
+    }
+    return result;
+}
+
+int posix_restore_xattrs(struct posix_store *posix, const struct attr *attr, int fd,
+                         const struct operation *operation)
+{
+    struct node node = {.posix = posix, .attr = attr, .fd = fd};
+    AUTO_FREE uint8_t *buffer = malloc(XATTRS_SIZE_MAX + XATTR_VALUE_MAX);
+    struct slice record;
+    if (!buffer) {
+        return -ENOMEM;
+    }
+    int result = load(posix, &attr->gfid, buffer, &record);
+    if (!result) {
+        result = operation ? restore_changed(&node, operation, record, buffer + XATTRS_SIZE_MAX)
+                           : restore_all(&node, record, buffer + XATTRS_SIZE_MAX);
+    }
+    if (!result && (node.hides || is_hidden(posix, &attr->gfid))) {
+        result = hide_rest(&node);
+    }
+    return result;
+}
+
+int posix_forget_xattrs(struct posix_store *posix, const struct gfid *gfid)
+{
+    return hidden_remove(posix, gfid);
+}
+
 /* ---- operations ---------------------------------------------------------------------------- */
 
 static int change_one(struct node *node, const struct operation *operation)

@@ -24,6 +24,10 @@ static int change(struct index *index, const struct change *change)
     if (result) {
         return result == -ESTALE ? -E_CORRUPT : result;
     }
+    result = undo_keep(index, KV_OBJECTS, &attr->gfid);
+    if (result) {
+        return result;
+    }
     record.attr = *attr;
     record.entries += (uint64_t)change->entries;
     record.place = change->place ? change->place : record.place;
@@ -46,14 +50,33 @@ static int move(struct index *index, const struct attr *attr, uint64_t cookie)
     return change(index, &(struct change){.attr = attr, .place = cookie});
 }
 
-static int enter(struct index *index, const struct attr *parent, uint64_t cookie, struct slice name,
-                 const struct attr *child)
+static struct name_record name_of(uint64_t cookie, struct slice name, const struct attr *child)
 {
-    return index_name_put(
-        index, &parent->gfid,
-        &(struct name_record){
-            .cookie = cookie, .gfid = child->gfid, .type = child->type, .name = name});
+    return (struct name_record){
+        .cookie = cookie, .gfid = child->gfid, .type = child->type, .name = name};
 }
+
+/* was: whose name it has been so far, type OBJECT_NONE: nobody's. */
+static int enter(struct index *index, const struct attr *parent, uint64_t cookie, struct slice name,
+                 const struct attr *child, const struct attr *was)
+{
+    const struct name_record now = name_of(cookie, name, child);
+    const struct name_record before = name_of(cookie, name, was);
+    int result =
+        index_name_note(index, &parent->gfid, cookie, was->type == OBJECT_NONE ? NULL : &before);
+    return result ? result : index_name_put(index, &parent->gfid, &now);
+}
+
+static int leave(struct index *index, const struct operation *operation)
+{
+    const struct gfid *parent = &operation->parent.gfid;
+    const struct name_record before =
+        name_of(operation->cookie, operation->name, &operation->object);
+    int result = index_name_note(index, parent, operation->cookie, &before);
+    return result ? result : index_name_remove(index, parent, operation->cookie);
+}
+
+static const struct attr nobody = {.type = OBJECT_NONE};
 
 /* What the operation takes a name from, if any. */
 static const struct attr *operation_unnames(const struct operation *operation)
@@ -109,12 +132,17 @@ static int sequence_make(struct index *index, const struct operation *operation)
         .unflushed = true,
     };
     struct slice key = slice_of(operation->object.gfid.bytes, GFID_SIZE);
-    int result = index_object_put(index, &record);
+    int result = undo_note(index, KV_OBJECTS, key, NULL);
+    if (!result) {
+        result = index_object_put(index, &record);
+    }
     if (!result) {
         result = index->kv->ops->put(index->kv, KV_UNFLUSHED, key, slice_of(NULL, 0));
     }
     if (!result && operation->object.type == OBJECT_SYMLINK) {
-        result = index->kv->ops->put(index->kv, KV_TARGETS, key, operation->target);
+        result = undo_note(index, KV_TARGETS, key, NULL);
+        result =
+            result ? result : index->kv->ops->put(index->kv, KV_TARGETS, key, operation->target);
     }
     if (!result && operation->flags & OPERATION_KEEPS) {
         const struct orphan_record orphan = {.keeper = operation->id.client,
@@ -123,15 +151,15 @@ static int sequence_make(struct index *index, const struct operation *operation)
     }
     if (!result) {
         result = enter(index, &operation->parent, operation->cookie, operation->name,
-                       &operation->object);
+                       &operation->object, &nobody);
     }
     return result ? result : update(index, &operation->parent, 1);
 }
 
 static int sequence_link(struct index *index, const struct operation *operation)
 {
-    int result =
-        enter(index, &operation->parent, operation->cookie, operation->name, &operation->object);
+    int result = enter(index, &operation->parent, operation->cookie, operation->name,
+                       &operation->object, &nobody);
     if (!result && operation->object.nlink == 1) { /* the first one of what had none */
         result = index_orphan_remove(index, &operation->object.gfid);
     }
@@ -143,7 +171,7 @@ static int sequence_link(struct index *index, const struct operation *operation)
 
 static int sequence_remove(struct index *index, const struct operation *operation)
 {
-    int result = index_name_remove(index, &operation->parent.gfid, operation->cookie);
+    int result = leave(index, operation);
     if (!result) {
         result = lose(index, operation, &operation->object);
     }
@@ -155,12 +183,13 @@ static int sequence_rename(struct index *index, const struct operation *operatio
     bool crosses = operation->parent2.type != OBJECT_NONE;
     bool replaces = operation->replaced.type != OBJECT_NONE;
     const struct attr *target = crosses ? &operation->parent2 : &operation->parent;
-    int result = index_name_remove(index, &operation->parent.gfid, operation->cookie);
+    int result = leave(index, operation);
     if (!result && replaces) {
         result = lose(index, operation, &operation->replaced);
     }
     if (!result) {
-        result = enter(index, target, operation->cookie2, operation->name2, &operation->object);
+        result = enter(index, target, operation->cookie2, operation->name2, &operation->object,
+                       &operation->replaced);
     }
     if (!result) {
         result = move(index, &operation->object, operation->cookie2);
@@ -176,10 +205,11 @@ static int sequence_exchange(struct index *index, const struct operation *operat
 {
     bool crosses = operation->parent2.type != OBJECT_NONE;
     const struct attr *target = crosses ? &operation->parent2 : &operation->parent;
-    int result =
-        enter(index, &operation->parent, operation->cookie, operation->name, &operation->replaced);
+    int result = enter(index, &operation->parent, operation->cookie, operation->name,
+                       &operation->replaced, &operation->object);
     if (!result) {
-        result = enter(index, target, operation->cookie2, operation->name2, &operation->object);
+        result = enter(index, target, operation->cookie2, operation->name2, &operation->object,
+                       &operation->replaced);
     }
     if (!result) {
         result = move(index, &operation->object, operation->cookie2);
@@ -199,9 +229,8 @@ static int sequence_forget(struct index *index, const struct operation *operatio
     return result ? result : index_object_remove(index, &operation->object.gfid);
 }
 
-int index_sequence(struct index *index, const struct operation *operation)
+static int sequence_kind(struct index *index, const struct operation *operation)
 {
-    PRE(operation->index == index->position.sequenced + 1);
     int result;
     switch (operation->kind) {
     case OPERATION_WRITE:
@@ -230,8 +259,16 @@ int index_sequence(struct index *index, const struct operation *operation)
     default:
         result = -E_BAD_MESSAGE;
     }
+    return result ? result : index_xattr_sequence(index, operation);
+}
+
+int index_sequence(struct index *index, const struct operation *operation)
+{
+    PRE(operation->index == index->position.sequenced + 1);
+    int result = undo_begin(index, operation->index);
     if (!result) {
-        result = index_xattr_sequence(index, operation);
+        result = sequence_kind(index, operation);
+        undo_end(index, !result);
     }
     if (result == -ENOENT || result == -ESTALE) {
         result = -E_CORRUPT; /* the index is not in the state that was decided on */

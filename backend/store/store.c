@@ -147,6 +147,62 @@ int store_log_read(struct store *store, uint64_t index, uint8_t *buffer, size_t 
     return store->ops->log_read(store, index, buffer, size, out_size);
 }
 
+int store_log_birth(struct store *store, uint64_t index, uint64_t *out_birth)
+{
+    PRE(store && out_birth);
+    uint8_t record[OPERATION_SIZE_MAX];
+    struct operation operation;
+    size_t size;
+    if (index < OPERATION_INDEX_FIRST) {
+        *out_birth = 0;
+        return 0;
+    }
+    int result = store->ops->log_read(store, index, record, sizeof record, &size);
+    if (!result && operation_decode(slice_of(record, size), &operation)) {
+        result = -E_CORRUPT;
+    }
+    if (!result) {
+        *out_birth = operation.birth_view;
+    }
+    return result;
+}
+
+int store_cut(struct store *store, uint64_t to,
+              int (*each)(void *context, const struct store_refetch *), void *context)
+{
+    PRE(store && each);
+    int result = store->ops->cut(store, to);
+    return result ? result : store->ops->refetch(store, each, context);
+}
+
+int store_refetch(struct store *store, int (*each)(void *context, const struct store_refetch *),
+                  void *context)
+{
+    PRE(store && each);
+    return store->ops->refetch(store, each, context);
+}
+
+int store_restore(struct store *store, const struct gfid *object, uint64_t offset,
+                  struct slice bytes)
+{
+    PRE(store && object);
+    PRE(bytes.data || bytes.size == 0);
+    return store->ops->reconciling(store) ? store->ops->restore(store, object, offset, bytes)
+                                          : -EINVAL;
+}
+
+bool store_reconciling(struct store *store)
+{
+    PRE(store);
+    return store->ops->reconciling(store);
+}
+
+int store_reconciled(struct store *store)
+{
+    PRE(store);
+    return store->ops->reconciling(store) ? store->ops->reconciled(store) : 0;
+}
+
 void store_position(struct store *store, struct store_position *out_position)
 {
     PRE(store && out_position);

@@ -57,7 +57,7 @@ struct mutation {
     enum mutation_kind kind;
     struct cred cred;
     struct op_id id;
-    uint64_t session; /* of the client that it came from, whatever id it has; 0: of nobody */
+    uint64_t session;   /* of the client that it came from, whatever id it has; 0: of nobody */
     struct gfid object; /* WRITE, SETATTR, LINK, ALLOCATE, SETXATTR, REMOVEXATTR, FORGET */
     struct gfid parent; /* MAKE, LINK, REMOVE, RMDIR, RENAME */
     struct slice name;
@@ -104,6 +104,13 @@ struct store_position {
 
 struct store;
 
+/* What operations that were taken back had touched, and only the primary has now. */
+struct store_refetch {
+    struct gfid object; /* a file */
+    uint64_t offset;
+    uint64_t length; /* UINT64_MAX, at offset 0: the whole file */
+};
+
 /* Somebody who does not wait for a sync that is under way. Part of the caller's request. */
 struct store_sync {
     void (*complete)(struct store_sync *sync, int status); /* once, without locks */
@@ -146,6 +153,13 @@ struct store_ops {
     int (*apply)(struct store *, const struct operation *, struct slice bulk);
     int (*commit)(struct store *, uint64_t index);
     int (*log_read)(struct store *, uint64_t index, uint8_t *buffer, size_t size, size_t *out_size);
+    /* returning to a set */
+    int (*cut)(struct store *, uint64_t to);
+    int (*refetch)(struct store *, int (*each)(void *context, const struct store_refetch *),
+                   void *context);
+    int (*restore)(struct store *, const struct gfid *object, uint64_t offset, struct slice bytes);
+    bool (*reconciling)(struct store *);
+    int (*reconciled)(struct store *);
     /* life */
     void (*position)(struct store *, struct store_position *out_position);
     void (*identity)(struct store *, struct store_identity *out_identity);
@@ -296,6 +310,45 @@ int store_commit(struct store *store, uint64_t index);
  */
 int store_log_read(struct store *store, uint64_t index, uint8_t *buffer, size_t size,
                    size_t *out_size);
+
+/* The view in which an operation of the log was ordered; 0: index is that of none. Fails as above.
+ */
+int store_log_birth(struct store *store, uint64_t index, uint64_t *out_birth);
+
+/*
+ * Take back every operation above to: log, index and tree are as they were after that one. Only at
+ * start, before this process has sequenced anything, and by one thread that has the store to
+ * itself. to is not below what is known committed. What the tree lost by these operations is made
+ * anew, but for bytes: each is called for every range that only others have (store_refetch), before
+ * 0.
+ *
+ * The caller gets those from the primary, as they are there now or later, and writes them by
+ * store_restore before anything else is sequenced; then it says store_reconciled. Until then the
+ * brick is durably marked: it may neither lead nor count as in sync.
+ *
+ * Durable, step by step: whenever the process dies, the next open goes on where it stopped.
+ * Fails: -EINVAL (to was committed, or is not there yet), -ENOENT (it cannot be taken back that
+ * far: the brick is to be healed in full), both with nothing changed; -EIO …: the brick has failed;
+ * what each fails with.
+ */
+int store_cut(struct store *store, uint64_t to,
+              int (*each)(void *context, const struct store_refetch *), void *context);
+/* All ranges that were lost since the brick was last reconciled, once more, whether restored or
+ * not: a process that died has them from its successor. Each lies in its file; none overlap. */
+int store_refetch(struct store *store, int (*each)(void *context, const struct store_refetch *),
+                  void *context);
+/*
+ * Put bytes of another brick into a file, while reconciling. Size and times stay as the index has
+ * them: what is behind the file's end is left out. Zeros become a hole.
+ * Fails: -EINVAL (not reconciling, not a file), -ESTALE, -EIO ….
+ */
+int store_restore(struct store *store, const struct gfid *object, uint64_t offset,
+                  struct slice bytes);
+/* Is the brick marked? */
+bool store_reconciling(struct store *store);
+/* All that was lost is in place: it goes to stable storage, and the mark goes. No mark is no error.
+ */
+int store_reconciled(struct store *store);
 
 void store_position(struct store *store, struct store_position *out_position);
 void store_identity(struct store *store, struct store_identity *out_identity);

@@ -239,6 +239,34 @@ static int hooked_orphan_next(struct store *store, const struct gfid *after,
     return store_orphan_next(hooked_of(store)->inner, after, out_object, out_keeper);
 }
 
+static int hooked_cut(struct store *store, uint64_t to)
+{
+    struct store *inner = hooked_of(store)->inner;
+    return inner->ops->cut(inner, to);
+}
+
+static int hooked_refetch(struct store *store,
+                          int (*each)(void *context, const struct store_refetch *), void *context)
+{
+    return store_refetch(hooked_of(store)->inner, each, context);
+}
+
+static int hooked_restore(struct store *store, const struct gfid *object, uint64_t offset,
+                          struct slice bytes)
+{
+    return store_restore(hooked_of(store)->inner, object, offset, bytes);
+}
+
+static bool hooked_reconciling(struct store *store)
+{
+    return store_reconciling(hooked_of(store)->inner);
+}
+
+static int hooked_reconciled(struct store *store)
+{
+    return store_reconciled(hooked_of(store)->inner);
+}
+
 static const struct store_ops hooked_ops = {
     .getattr = hooked_getattr,
     .lookup = hooked_lookup,
@@ -258,6 +286,11 @@ static const struct store_ops hooked_ops = {
     .apply = hooked_apply,
     .commit = hooked_commit,
     .log_read = hooked_log_read,
+    .cut = hooked_cut,
+    .refetch = hooked_refetch,
+    .restore = hooked_restore,
+    .reconciling = hooked_reconciling,
+    .reconciled = hooked_reconciled,
     .position = hooked_position,
     .identity = hooked_identity,
     .checkpoint = hooked_checkpoint,
