@@ -91,7 +91,7 @@ struct replica_member {
     /* contact */
     uint64_t answered_ns; /* when the last heartbeat was sent that it answered; 0: none */
     uint64_t primary_ns;  /* when it was last heard of as the primary of this view */
-    struct beat said;     /* the latest; incarnation 0: nothing yet */
+    struct beat said;     /* the latest, of the process that answers; incarnation 0: none yet */
     uint64_t dead; /* incarnation that is known to have ended; 0: none */
     /* lease */
     uint64_t promised_ns; /* this member leads: it sent the last heartbeat that was answered with a
@@ -146,7 +146,9 @@ enum replica_event_kind {
                             being taken back) */
     EVENT_TICK,          /* every few ms */
     EVENT_BEAT,          /* member, beat: it called; EFFECT_ANSWER says what to answer */
-    EVENT_BEAT_ANSWERED, /* member, beat, sent_ns: it answered a heartbeat that was sent then */
+    EVENT_BEAT_ANSWERED, /* member, beat, sent_ns: it answered a heartbeat that was sent then; in
+                            the order of sending (one connection at a time, and nothing of one that
+                            was given up) */
     EVENT_DEATH,         /* member, incarnation: trivetd has seen that process end */
     EVENT_PROPOSED,      /* status: 0, the proposal is the record; -E_VERSION_CONFLICT: it is not and
                             never will be, or another came after it; else not known. An EVENT_VIEW
@@ -282,6 +284,8 @@ bool replica_leads(const struct replica *replica);
 /* It takes operations from a primary. */
 bool replica_follows(const struct replica *replica);
 bool replica_is_dead(const struct replica *replica, uint32_t member, uint64_t incarnation);
+/* Another process of the brick has answered since this member learnt of the one in the view. */
+bool replica_is_replaced(const struct replica *replica, uint32_t member);
 /* As far as this member knows, the primary of its view does not act any more. */
 bool replica_primary_silent(const struct replica *replica);
 /* Bring lease_ns up to date. */

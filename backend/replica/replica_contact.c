@@ -4,8 +4,10 @@
  * Contact is a round trip: a member whose heartbeats arrive but who does not get ours, or the other
  * way round, is out of contact, or a primary would wait for ever for promises that cannot reach it.
  *
- * A brick's directory is open in one process at a time, so whoever hears of a new process of a
- * brick knows that the one before has ended.
+ * A brick's directory is open in one process at a time, so whoever knows that a process of a brick
+ * came after another knows that the other has ended. A heartbeat that was called does not tell: it
+ * may have waited in a queue while its process was replaced, twice even. An answer does, since it
+ * was given after its heartbeat was sent: later than all that was known then.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -15,6 +17,14 @@
 #include "backend/base/clock.h"
 #include "backend/base/errors.h"
 
+bool replica_is_replaced(const struct replica *replica, uint32_t member)
+{
+    const struct replica_member *other = &replica->members[member];
+    return member < replica->view.member_count && other->said.incarnation != 0 &&
+           other->said.incarnation != replica->view.members[member].incarnation &&
+           other->answered_ns != 0 && other->answered_ns >= replica->entered_ns;
+}
+
 bool replica_is_dead(const struct replica *replica, uint32_t member, uint64_t incarnation)
 {
     const struct replica_member *other = &replica->members[member];
@@ -22,8 +32,8 @@ bool replica_is_dead(const struct replica *replica, uint32_t member, uint64_t in
         return incarnation != replica->incarnation;
     }
     return incarnation != 0 && (other->dead == incarnation ||
-                                (other->said.incarnation != 0 &&
-                                 other->said.incarnation != incarnation));
+                                (replica_is_replaced(replica, member) &&
+                                 incarnation == replica->view.members[member].incarnation));
 }
 
 bool replica_in_contact(const struct replica *replica, uint32_t member)
@@ -76,13 +86,19 @@ void replica_beat(const struct replica *replica, struct beat *out_beat)
     }
 }
 
-/* Note what a member said. False if it comes late from a process that has ended. */
-static bool hear(struct replica *replica, uint32_t member, const struct beat *beat,
+/* Note what a member said, in an answer or a call. False if it is known to have ended. */
+static bool hear(struct replica *replica, uint32_t member, const struct beat *beat, bool is_answer,
                  struct replica_effects *effects)
 {
     struct replica_member *other = &replica->members[member];
     if (beat->incarnation == 0 || beat->incarnation == other->dead) {
         return false;
+    }
+    if (beat->view > replica->view.number) {
+        replica_effect_add(effects, (struct replica_effect){.kind = EFFECT_READ});
+    }
+    if (other->said.incarnation != beat->incarnation && !is_answer) {
+        return true; /* which of the two is the later one is not known */
     }
     if (other->said.incarnation != 0 && other->said.incarnation != beat->incarnation) {
         other->dead = other->said.incarnation;
@@ -90,9 +106,6 @@ static bool hear(struct replica *replica, uint32_t member, const struct beat *be
         other->promised_ns = 0;
     }
     other->said = *beat;
-    if (beat->view > replica->view.number) {
-        replica_effect_add(effects, (struct replica_effect){.kind = EFFECT_READ});
-    }
     return true;
 }
 
@@ -109,7 +122,7 @@ void replica_step_beat(struct replica *replica, const struct replica_event *even
 {
     PRE(event->member < SET_MEMBERS_MAX && event->member != replica->self);
     struct replica_effect answer = {.kind = EFFECT_ANSWER, .member = event->member};
-    bool heard = hear(replica, event->member, event->beat, effects);
+    bool heard = hear(replica, event->member, event->beat, false, effects);
     if (replica->failed || replica->stalled) {
         answer.status = -EIO; /* as good as no answer */
     } else if (heard && is_primary_of_my_view(replica, event->member, event->beat)) {
@@ -128,7 +141,7 @@ void replica_step_beat_answered(struct replica *replica, const struct replica_ev
 {
     PRE(event->member < SET_MEMBERS_MAX && event->member != replica->self);
     struct replica_member *other = &replica->members[event->member];
-    if (!hear(replica, event->member, event->beat, effects)) {
+    if (!hear(replica, event->member, event->beat, true, effects)) {
         return;
     }
     if (event->sent_ns > other->answered_ns) {

@@ -84,10 +84,9 @@ static bool must_go(const struct replica *replica, uint32_t member)
 /* In sync as it was, but as a new process, which has all that the old one had. */
 static bool is_back(const struct replica *replica, uint32_t member)
 {
-    const struct beat *said = &replica->members[member].said;
-    return said->incarnation != 0 &&
-           said->incarnation != replica->view.members[member].incarnation &&
-           (said->flags & BEAT_AWAY) == 0 && replica_in_contact(replica, member);
+    return replica_is_replaced(replica, member) &&
+           (replica->members[member].said.flags & BEAT_AWAY) == 0 &&
+           replica_in_contact(replica, member);
 }
 
 static bool has_all(const struct replica *replica, uint32_t member)
