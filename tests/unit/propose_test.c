@@ -173,9 +173,14 @@ static void player_register(struct player *player)
 
 static void player_hang_up(struct player *player)
 {
-    if (player->connection) {
-        hang_up(player->connection);
+    struct rpc_connection *connection;
+    {
+        AUTO_LOCK(&lock);
+        connection = player->connection;
         player->connection = NULL;
+    }
+    if (connection) {
+        hang_up(connection);
     }
 }
 
