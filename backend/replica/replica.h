@@ -85,14 +85,14 @@ struct beat {
 struct replica_member {
     /* the stream to it, if this member leads */
     bool open;
-    bool wanted;  /* a stream is to be open; of one that is away: it is returning */
+    bool wanted;          /* a stream is to be open; of one that is away: it is returning */
     uint64_t incarnation; /* of the process at its other end */
     uint64_t acked;       /* it has applied everything up to here */
     /* contact */
     uint64_t answered_ns; /* when the last heartbeat was sent that it answered; 0: none */
     uint64_t primary_ns;  /* when it was last heard of as the primary of this view */
     struct beat said;     /* the latest, of the process that answers; incarnation 0: none yet */
-    uint64_t dead; /* incarnation that is known to have ended; 0: none */
+    uint64_t dead;        /* incarnation that is known to have ended; 0: none */
     /* lease */
     uint64_t promised_ns; /* this member leads: it sent the last heartbeat that was answered with a
                              promise then; 0: none in this view */
@@ -105,8 +105,8 @@ struct replica_proposal {
 };
 
 struct replica {
-    uint32_t brick; /* this member's number */
-    uint32_t self;  /* its position in view.members; SET_MEMBERS_MAX: none */
+    uint32_t brick;       /* this member's number */
+    uint32_t self;        /* its position in view.members; SET_MEMBERS_MAX: none */
     uint64_t incarnation; /* of its process; a view that names another is not for it */
     uint32_t port;        /* where it listens */
     uint32_t min_insync;
@@ -118,7 +118,7 @@ struct replica {
     uint64_t sequenced;
     uint64_t applied;
     uint64_t committed;
-    uint64_t held; /* nothing from here on may be committed yet; 0: all may */
+    uint64_t held;        /* nothing from here on may be committed yet; 0: all may */
     uint64_t now_ns;      /* of the latest event */
     uint64_t started_ns;  /* of the first */
     uint64_t entered_ns;  /* when it began to act in the view */
@@ -150,9 +150,10 @@ enum replica_event_kind {
                             the order of sending (one connection at a time, and nothing of one that
                             was given up) */
     EVENT_DEATH,         /* member, incarnation: trivetd has seen that process end */
-    EVENT_PROPOSED,      /* status: 0, the proposal is the record; -E_VERSION_CONFLICT: it is not and
-                            never will be, or another came after it; else not known. An EVENT_VIEW
-                            with the record as it is now precedes the first two. */
+    EVENT_PROPOSED,      /* view_number: of the view that was proposed; status: 0, it is the record;
+                            -E_VERSION_CONFLICT: it is not and never will be, or another came after
+                            it; else not known. An EVENT_VIEW with the record as it is now precedes
+                            the first two. */
     EVENT_DISK,          /* status: 0, the disk answers; -EIO: not for DISK_STALL_MS */
     EVENT_JOIN           /* the primary of view_number has opened a stream to this brick, which is
                             not in sync there: it is a JOINER from now on */
@@ -212,8 +213,8 @@ struct replica_effects {
  * Begin as an idle member with what the store has. sequenced is also applied: a store replays its
  * log when it is opened.
  */
-void replica_init(struct replica *replica, uint32_t brick, uint64_t incarnation,
-                  uint64_t sequenced, uint64_t committed);
+void replica_init(struct replica *replica, uint32_t brick, uint64_t incarnation, uint64_t sequenced,
+                  uint64_t committed);
 
 /*
  * Take one event. The effects are to be performed in their order, before the next step.
@@ -276,7 +277,8 @@ void replica_step_disk(struct replica *replica, const struct replica_event *even
 void replica_advance(struct replica *replica, struct replica_effects *effects);
 /* See whether another view is needed, and propose it. */
 void replica_consider(struct replica *replica, struct replica_effects *effects);
-/* Is a member's acknowledgement, and promise, needed: in sync in the view, or in the one proposed? */
+/* Is a member's acknowledgement, and promise, needed: in sync in the view, or in the one proposed?
+ */
 bool replica_requires(const struct replica *replica, uint32_t member);
 /* Propose that member leads, whose log is longer; this one has not settled. */
 void replica_hand_over(struct replica *replica, uint32_t member, struct replica_effects *effects);

@@ -266,7 +266,10 @@ void replica_step_proposed(struct replica *replica, const struct replica_event *
                            struct replica_effects *effects)
 {
     bool is_known = event->status == 0 || event->status == -E_VERSION_CONFLICT;
-    if (!replica->proposal.open || !is_known) {
+    if (!replica->proposal.open || event->view_number != replica->proposal.view.number) {
+        return; /* of an earlier proposal, late */
+    }
+    if (!is_known) {
         return; /* it is sent again when STORE_ANSWER_MS are over */
     }
     /* The view before has come: if the proposal was taken, this member acts in it by now. */
