@@ -390,20 +390,17 @@ static void take_back(struct retry *retry, struct attempt *attempt, int status, 
     }
 }
 
-/* The primary sent something on a connection, in answer to a call of that time. With the lock held.
- * True if it is the session's connection, and what the answer brings may be kept. */
+/* The primary answered, on a connection, a call of that time. With the lock held. True if it is the
+ * session's connection, and what the answer brings may be kept. */
 static bool heard(struct retry *retry, uint64_t sent_on, uint64_t sent_ns, bool is_success)
 {
     struct route *route = retry->route;
-    if (!route_is_ready(route) || sent_on != route->readied) {
-        return false;
+    if (!is_success || !route_is_ready(route) || sent_on != route->readied) {
+        return false; /* who refuses for long may not know of a newer view himself */
     }
     uint64_t now = now_ns();
     retry->heard_ns = now;
     route_silent(route, false);
-    if (!is_success) {
-        return false;
-    }
     retry->asked_ns = sent_ns > retry->asked_ns ? sent_ns : retry->asked_ns;
     return session_lease_answered(&route->lease, sent_ns, now);
 }

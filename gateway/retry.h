@@ -49,7 +49,7 @@ struct retry {
     bool must_probe;      /* and then only when a RENEW was answered */
     uint64_t renewing_on; /* the connection (route->readied) that a RENEW is under way on */
     uint64_t asked_ns;    /* when the latest call was sent that has an answer on this connection */
-    uint64_t heard_ns;    /* when the primary last sent something, or nothing was waited for */
+    uint64_t heard_ns;    /* when the primary last answered, or nothing was waited for */
     uint64_t granted_ns;  /* when it last granted something */
     uint64_t sequences[SESSION_SLOTS];
     uint16_t free_slots[SESSION_SLOTS];

@@ -13,28 +13,33 @@
  * was the primary, and allowed to answer, at some moment a, s ≤ a: bricks look at view and lease
  * when they admit a call, and again after they have gathered an answer.
  *
- *   another primary   It commits nothing before LEASE_CLIENT_WAIT_MS have passed since it leads,
- *                     which is after the last such a of its predecessor. So all leases that rest on
- *                     the predecessor's answers, s + LEASE_CLIENT_MS ≤ a + LEASE_CLIENT_MS, have
- *                     run out. Answers of the new one hold up a lease of another epoch, in which
- *                     nothing from before counts.
- *   a late answer     of a primary that is none any more, arriving whenever: it is a true answer
- *                     (of a moment within the call), but not of the session's connection of now: it
- *                     neither holds up the lease nor brings a grant. On the same connection an
- *                     answer that took LEASE_CLIENT_MS brings neither.
- *   a frozen client   The brick ends a recall at E, when it has sent no answer on the connection
- *                     since E − LEASE_CLIENT_WAIT_MS. All answers sent before then had
- *                     s + LEASE_CLIENT_MS < E. The first answer that is sent after E arrives after
- *                     E, finds the lease run out, and begins a new epoch. An answer that carries
- * the recalled grant and is sent after E was called for before E − LEASE_CLIENT_MS, and is too late
- * by itself. Whatever is between looking at the lease and using an answer of this process is within
- * the call it is used for. the kernel        is given time-outs that end with the lease as it is
- * then, and later leases do not make them longer. So a recall is answered when the kernel has
- * dropped what it is about, or at the end of the lease as it was when the recall came: the kernel's
- * directory lock may be held by a change that waits for this recall. clocks            Only
- * differences on one machine's clock count, which goes on while it sleeps (CLOCK_BOOTTIME); the
- * brick's margin is for the rates, and for the kernel, which counts in ticks. These stop while it
- * sleeps: a machine that slept may believe its kernel for the rest of a lease after it wakes.
+ * Another primary commits nothing before LEASE_CLIENT_WAIT_MS have passed since it leads, which is
+ * after the last such a of its predecessor. So all leases that rest on the predecessor's answers,
+ * s + LEASE_CLIENT_MS ≤ a + LEASE_CLIENT_MS, have run out by then. Its own answers hold up a lease
+ * of another epoch, in which nothing from before counts.
+ *
+ * A late answer of a primary that is none any more is a true answer, of a moment within the call.
+ * But it is not of the session's connection of now, so it neither holds up the lease nor brings a
+ * grant. Nor does one on the same connection that took LEASE_CLIENT_MS.
+ *
+ * A frozen client: the brick ends a recall at E, when it has sent no answer on the connection since
+ * E − LEASE_CLIENT_WAIT_MS. All answers sent before had s + LEASE_CLIENT_MS < E. The first one sent
+ * after E arrives after E, finds the lease run out, and begins a new epoch. If it carries a grant
+ * that was recalled, that was given, and so called for, before E − LEASE_CLIENT_WAIT_MS: too late
+ * by the rule above. And what happens between a look at the lease and the use of an answer is
+ * within the call that it is used for.
+ *
+ * The kernel is given time-outs that end with the lease as it is then, and later leases do not make
+ * them longer. So a recall is answered when the kernel has dropped what it is about, or at the end
+ * of the lease as it was when the recall came: the directory's lock may be held by a change that
+ * waits for this very recall. A time-out is no point in time but counted from when the kernel gets
+ * to it, which the margins are for (that of fuse_attr.c, and the brick's). Where a program is kept
+ * from the processor for longer than these, just then, and the primary dies or this process is
+ * frozen, too, the kernel believes an answer longer by as much.
+ *
+ * Clocks: only differences on one machine's clock count, which goes on while it sleeps; the brick's
+ * margin is for the rates. The kernel's ticks stop while it sleeps, so that it may believe what it
+ * was told for the rest of a lease after it wakes.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
