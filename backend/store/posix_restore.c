@@ -4,7 +4,7 @@
  * the other way round:
  *
  *     away     names and orphans that are not the index's go to .trivet/limbo, by their gfid
- *     anew     objects that the tree lost are made, in limbo
+ *     anew     objects that were taken from the volume are made, in limbo
  *     back     names that are missing: from limbo, or as one more link
  *     as it was    owner, size, modes, extended attributes; times at the checkpoint
  *
@@ -194,26 +194,25 @@ static int make_anew(struct posix_store *posix, const struct object_record *reco
     return result;
 }
 
+/* What an operation took from the volume, and nothing else: where another object is missing, the
+ * brick has lost it by other ways, bytes included. */
 static int make(void *context, const struct operation *operation)
 {
     struct restoring *restoring = context;
-    const struct gfid *objects[2];
-    uint32_t count = changed_objects(operation, objects);
-    int result = 0;
-    for (uint32_t i = 0; i < count && !result; i++) {
-        struct object_record record;
-        struct open_object *object;
-        result = load_object(restoring->posix, objects[i], &record);
-        if (!result) {
-            result = posix_open_object(restoring->posix, objects[i], &object);
-            if (!result) {
-                fd_cache_put(restoring->posix->objects, object);
-            } else if (result == -ENOENT) {
-                restoring->made = true;
-                result = make_anew(restoring->posix, &record);
-            }
-        }
-        result = result == -ESTALE ? 0 : result; /* it was not there then */
+    struct posix_store *posix = restoring->posix;
+    const struct gfid *removed = operation_removes(operation);
+    struct object_record record;
+    struct open_object *object;
+    int result = removed ? load_object(posix, removed, &record) : -ESTALE;
+    if (result) {
+        return result == -ESTALE ? 0 : result; /* it was not there then */
+    }
+    result = posix_open_object(posix, removed, &object);
+    if (!result) {
+        fd_cache_put(posix->objects, object);
+    } else if (result == -ENOENT) {
+        restoring->made = true;
+        result = make_anew(posix, &record);
     }
     return result;
 }

@@ -91,23 +91,22 @@ static void drop_committed(struct undo *undo, uint64_t committed)
 int undo_begin(struct index *index, uint64_t operation)
 {
     struct undo *undo = &index->undo;
+    const struct undo_head head = {.index = operation};
     int result = 0;
-    undo->noting = operation > index->position.committed;
-    if (!undo->noting) {
+    if (operation <= index->position.committed) {
         return 0;
     }
     drop_committed(undo, index->position.committed);
     if (undo->size - undo->begin > UNDO_BYTES_MAX) {
         result = undo_store(index);
     }
-    const struct undo_head head = {.index = operation};
     if (!result) {
         result = reserve(undo, sizeof head);
     }
     if (result) {
-        undo->noting = false;
         return result;
     }
+    undo->noting = true;
     undo->noted = undo->size;
     memcpy(undo->bytes + undo->size, &head, sizeof head);
     undo->size += sizeof head;

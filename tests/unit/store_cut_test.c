@@ -396,6 +396,22 @@ static int fetch(void *context, const struct store_refetch *range)
     return 0;
 }
 
+static int fetch_nothing(void *context, const struct store_refetch *range)
+{
+    (void)context;
+    (void)range;
+    return 0;
+}
+
+/* Somebody who led for a moment had it cut less far, and its bytes were never fetched. */
+static void cut_less(struct world *world, struct store *brick)
+{
+    uint64_t last = sequenced(brick);
+    uint64_t to = world->common + random_sequence_below(&world->random, last - world->common + 1);
+    must(store_cut(brick, to, fetch_nothing, NULL), "cut");
+    must(store_reconciling(brick) != (to < last), "reconciling");
+}
+
 static void cut(struct world *world, struct store *brick)
 {
     struct refetching refetching = {.world = world, .brick = brick};
@@ -569,6 +585,10 @@ static uint32_t stray_and_return(struct world *world, uint32_t first_call, uint3
     }
     if (goes_on) { /* while it is away */
         set_acts(world, 60, 2 * world->common + 1);
+    }
+    if (random_sequence_below(&world->random, 3) == 0) {
+        int status = in_child(world, cut_less, first_call);
+        CU_ASSERT_FATAL(status == 0 || status == DIED);
     }
     const uint32_t calls[] = {first_call, second_call, 0};
     for (size_t i = 0; i < 3; i++) {
