@@ -72,23 +72,6 @@ void phase_print(struct phase *phase)
     fflush(stdout);
 }
 
-void way_fill(void *buffer, size_t size, uint64_t seed)
-{
-    uint64_t state = seed * 0x9e3779b97f4a7c15U + 1; /* never 0, where xorshift would stay */
-    char *bytes = buffer;
-    for (size_t index = 0; index + sizeof state <= size; index += sizeof state) {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        memcpy(bytes + index, &state, sizeof state);
-    }
-}
-
-struct way *way_open(const char *target)
-{
-    return strncmp(target, "nfs://", 6) ? way_posix_open(target) : way_nfs_open(target);
-}
-
 static int usage(void)
 {
     fprintf(stderr, "usage: measure [-n files] [-s bytes] [-d directories] [-t threads] [-m MiB] "

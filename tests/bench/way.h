@@ -22,7 +22,9 @@ struct way_attr {
     uint64_t mtime_seconds, mtime_nanoseconds;
 };
 
-enum way_open_how { WAY_READ, WAY_UPDATE, WAY_CREATE, WAY_REPLACE };
+/* WAY_APPEND: a directory's writes go to the end of the file wherever they say; an NFSv3 client has
+ * only the offset. */
+enum way_open_how { WAY_READ, WAY_UPDATE, WAY_CREATE, WAY_REPLACE, WAY_APPEND };
 
 /* One entry of a directory; non-zero ends the listing. */
 typedef int way_each(void *context, const char *name, const struct way_attr *attr);

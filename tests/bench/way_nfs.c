@@ -196,6 +196,7 @@ static int open_once(struct nfs_context *nfs, const char *path, enum way_open_ho
     case WAY_READ:
         return nfs_open(nfs, path, O_RDONLY, out_handle);
     case WAY_UPDATE:
+    case WAY_APPEND:
         return nfs_open(nfs, path, O_RDWR, out_handle);
     case WAY_CREATE:
         return nfs_create(nfs, path, O_CREAT | O_EXCL | O_WRONLY, mode, out_handle);

@@ -150,6 +150,7 @@ static int posix_open(struct way *way, const char *path, enum way_open_how how, 
         [WAY_UPDATE] = O_RDWR,
         [WAY_CREATE] = O_CREAT | O_EXCL | O_WRONLY,
         [WAY_REPLACE] = O_CREAT | O_TRUNC | O_WRONLY,
+        [WAY_APPEND] = O_APPEND | O_WRONLY,
     };
     int fd = openat(directory_of(way), relative(path), flags[how] | O_CLOEXEC, mode);
     if (fd < 0) {
