@@ -888,6 +888,30 @@ static void test_another_management_daemon_knows_the_view(void)
     stop();
 }
 
+static void stop_at_first(struct fake *on, struct rpc_call *call, size_t number)
+{
+    if (number == 0) {
+        fake_answer_status(call, -E_CONNECTION_LOST);
+    } else {
+        fake_answer(on, call, number);
+    }
+}
+
+/* It may take its time to stop, and its connection stays open until then. */
+static void test_a_brick_that_stops_is_left(void)
+{
+    start();
+    fake_set_answer(&fake, stop_at_first);
+    struct pending write;
+    submit(&write, VOLUME_WRITE);
+    CU_ASSERT_EQUAL(outcome(&write), 0);
+    CU_ASSERT_EQUAL(fake.bricks[0].hellos, 2);
+    struct fake_call first = fake_call_at(&fake, 0);
+    struct fake_call again = fake_call_at(&fake, 1);
+    CU_ASSERT_TRUE(id_equal(&first.id, &again.id));
+    stop();
+}
+
 static void refuse_not_settled(struct fake *on, struct rpc_call *call, size_t number)
 {
     (void)on;
@@ -980,6 +1004,7 @@ static CU_TestInfo tests[] = {
      test_a_recall_is_answered_by_the_end_of_the_lease},
     {"a frozen primary is left at once", test_a_frozen_primary_is_left_at_once},
     {"another management daemon knows the view", test_another_management_daemon_knows_the_view},
+    {"a brick that stops is left", test_a_brick_that_stops_is_left},
     {"a set that settles is not sent everything", test_a_set_that_settles_is_not_sent_everything},
     {"open says what is wrong", test_open_says_what_is_wrong},
     CU_TEST_INFO_NULL,
