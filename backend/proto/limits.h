@@ -265,8 +265,8 @@
 #define LOG_KEEP_SIZE (UINT64_C(1024) * 1024 * 1024)
 /* Operations between commits of the index: bounds its dirty pages, and the replay after a death. */
 #define INDEX_COMMIT_OPERATIONS 4096
-/* What may be kept in memory to take back operations that are not committed; more goes to a table of
- * the index. Some 600 bytes each. */
+/* What may be kept in memory to take back operations that are not committed; more goes to a table
+ * of the index. Some 600 bytes each. */
 #define UNDO_BYTES_MAX (4 * 1024 * 1024)
 /* Checkpoints for which an object is left unchanged before its times are brought to the tree: what
  * is made, written, closed and renamed within seconds costs it once, what is removed nothing. */
