@@ -44,6 +44,14 @@ void live_spec(const struct live_volume *volume, struct volume_spec *out_spec)
         .min_insync = definition->min_insync,
         .view = volume->view,
     };
+    /* A brick that listens elsewhere than the record says is to be found by the others: when all
+     * have, nobody could make the next record. */
+    for (uint32_t i = 0; i < out_spec->view.member_count; i++) {
+        const struct live_brick *brick = &volume->bricks[i];
+        if (brick->connection && brick->said.port != 0) {
+            out_spec->view.members[i].port = brick->said.port;
+        }
+    }
     text_copy(out_spec->name, sizeof(out_spec->name), definition->name);
     memcpy(out_spec->handle_key, definition->handle_key, VOLUME_KEY_SIZE);
 }
