@@ -31,7 +31,8 @@
     X(E_GUARD_FAILED, 1016, EIO, "the object changed since the caller looked (ctime guard)")       \
     X(E_BAD_HANDLE, 1017, EBADF, "the file handle was not made by this volume")                    \
     X(E_CORRUPT, 1018, EUCLEAN, "a record on disk fails its check")                                \
-    X(E_VERSION_CONFLICT, 1019, EEXIST, "the stored value has another version than expected")
+    X(E_VERSION_CONFLICT, 1019, EEXIST, "the stored value has another version than expected")      \
+    X(E_REMOVED, 1020, EAGAIN, "this brick was removed from its replica set")
 
 enum error_code {
 #define ERROR_ENUM(name, number, nearest, text) name = number,

@@ -52,6 +52,7 @@ struct brick_request {
     struct rpc_call *call;
     struct brick_client *client;
     uint64_t view; /* it was admitted in */
+    uint64_t sends_in; /* what it waits for a lease in, see brick_send_in */
     struct reply reply;
     uint8_t *kept; /* reply.data, where it had to be copied */
 
@@ -98,8 +99,11 @@ struct brick_request *brick_begin(struct rpc_call *call, struct brick *brick, xd
                                   void *arguments, struct slice *out_rest);
 /* Arguments that make no sense: GARBAGE_ARGS. Frees the request. */
 void brick_garbage(struct brick_request *request);
-/* Answer with what is in reply, as it is. Frees the request. */
+/* Answer with what is in reply, as soon as there is a lease: what rests on a committed operation,
+ * in whatever view. Frees the request. */
 void brick_send(struct brick_request *request);
+/* The same of what was gathered in view, unless that is over. */
+void brick_send_in(struct brick_request *request, uint64_t view);
 /* Answer with a status only. Frees the request. */
 void brick_refuse(struct brick_request *request, int status);
 /* Answer a read: when everything up to index is committed, and if the view still is ours. */

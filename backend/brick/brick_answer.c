@@ -190,7 +190,7 @@ static uint32_t grant_parents(struct brick_request *request)
 
 /* ---- sending ------------------------------------------------------------------------------- */
 
-void brick_send(struct brick_request *request)
+static void send_now(struct brick_request *request)
 {
     struct reply *reply = &request->reply;
     reply->view = request->view;
@@ -208,14 +208,22 @@ void brick_send(struct brick_request *request)
     request_free(request);
 }
 
-void brick_refuse(struct brick_request *request, int status)
+/* Nothing is shown by it that a lease would have to cover: ask again, here or elsewhere. */
+static void refuse_now(struct brick_request *request, int status)
 {
     memset(&request->reply, 0, sizeof request->reply);
     request->reply.status = status;
     request->object_key = 0;
     request->name_key = 0;
     request->parent_key = 0;
-    brick_send(request);
+    send_now(request);
+}
+
+static bool asks_again(int status)
+{
+    return status == -E_NOT_PRIMARY || status == -E_OLD_VIEW || status == -E_NEW_VIEW ||
+           status == -E_NOT_SETTLED || status == -E_LEASE_EXPIRED || status == -E_OVERLOADED ||
+           status == -E_CONNECTION_LOST || status == -E_WRONG_VOLUME;
 }
 
 static struct brick_request *request_of_waiter(struct replica_waiter *waiter)
@@ -223,15 +231,67 @@ static struct brick_request *request_of_waiter(struct replica_waiter *waiter)
     return (struct brick_request *)((char *)waiter - offsetof(struct brick_request, waiter));
 }
 
-/* View and lease are looked at last: after the answer was gathered and what it shows committed. */
-static void send_admitted(struct brick_request *request)
+/* The scratch that data was gathered in is needed before the answer goes out. */
+static bool keep(struct brick_request *request)
 {
-    int rc = replica_admit(request->brick->driver, request->brick->identity.set, request->view);
-    if (rc < 0) {
-        brick_refuse(request, rc);
-    } else {
-        brick_send(request);
+    struct reply *reply = &request->reply;
+    if (reply->data.size == 0 || request->kept) {
+        return true;
     }
+    request->kept = malloc(reply->data.size);
+    if (request->kept) {
+        memcpy(request->kept, reply->data.data, reply->data.size);
+        reply->data.data = request->kept;
+    }
+    return request->kept != NULL;
+}
+
+static void lease_changed(struct replica_waiter *waiter, int status,
+                          const struct operation *operation)
+{
+    (void)status;
+    (void)operation;
+    struct brick_request *request = request_of_waiter(waiter);
+    brick_send_in(request, request->sends_in);
+}
+
+/* View and lease are looked at last: after the answer was gathered and what it shows committed. */
+void brick_send_in(struct brick_request *request, uint64_t view)
+{
+    struct replica_driver *driver = request->brick->driver;
+    request->sends_in = view;
+    request->waiter.wake = lease_changed;
+    if (replica_has_lease(driver, view)) {
+        send_now(request);
+        return;
+    }
+    int rc = keep(request) ? replica_may_send(driver, view, &request->waiter) : -E_OVERLOADED;
+    if (rc == 0) {
+        send_now(request);
+    } else if (rc < 0) {
+        refuse_now(request, rc);
+    }
+}
+
+void brick_send(struct brick_request *request)
+{
+    brick_send_in(request, 0);
+}
+
+void brick_refuse(struct brick_request *request, int status)
+{
+    /* Nor does a disk's error say anything of the volume's state, and a brick that has failed gets
+     * no lease any more. */
+    if (asks_again(status) || status == -EIO || request->view == 0) {
+        refuse_now(request, status);
+        return;
+    }
+    memset(&request->reply, 0, sizeof request->reply);
+    request->reply.status = status;
+    request->object_key = 0;
+    request->name_key = 0;
+    request->parent_key = 0;
+    brick_send_in(request, 0);
 }
 
 static void read_committed(struct replica_waiter *waiter, int status,
@@ -242,29 +302,23 @@ static void read_committed(struct replica_waiter *waiter, int status,
     if (status < 0) {
         brick_refuse(request, status);
     } else {
-        send_admitted(request);
+        brick_send_in(request, request->view);
     }
 }
 
 void brick_send_committed(struct brick_request *request, uint64_t index)
 {
-    struct reply *reply = &request->reply;
     if (index > atomic_load(&request->brick->driver->committed)) {
-        if (reply->data.size > 0 && !request->kept) {
-            request->kept = malloc(reply->data.size); /* the scratch is needed before then */
-            if (!request->kept) {
-                brick_refuse(request, -ENOMEM);
-                return;
-            }
-            memcpy(request->kept, reply->data.data, reply->data.size);
-            reply->data.data = request->kept;
+        if (!keep(request)) {
+            brick_refuse(request, -ENOMEM);
+            return;
         }
         request->waiter.wake = read_committed;
         if (!replica_wait(request->brick->driver, index, &request->waiter)) {
             return;
         }
     }
-    send_admitted(request);
+    brick_send_in(request, request->view);
 }
 
 /* ---- mutations ----------------------------------------------------------------------------- */
@@ -360,6 +414,10 @@ static void submitted(struct replica_ticket *ticket, int status, const struct op
     }
     reply->status = status;
     reply->verifier = atomic_load(&brick->driver->verifier);
+    if (asks_again(status)) {
+        brick_refuse(request, status);
+        return;
+    }
     if (status == 0 && operation->kind == OPERATION_NONE && request->copies) {
         brick_copied_nothing(request);
         return;

@@ -30,7 +30,7 @@
 #define LOOP_THREADS 4
 /* Threads that wait for the disk: reads that miss memory, and syncs. */
 #define WORKER_THREADS 8
-#define TICK_MS 25
+#define TICK_MS 20
 #define CHECKPOINT_MS 1000
 
 static const char usage[] =
@@ -130,13 +130,20 @@ static int option_take(struct options *options, int option)
 static int options_parse(int argc, char **argv, struct options *options)
 {
     static const struct option long_options[] = {
-        {"volume", required_argument, NULL, 'v'},    {"volume-id", required_argument, NULL, 'i'},
-        {"set", required_argument, NULL, 's'},       {"brick", required_argument, NULL, 'b'},
-        {"listen", required_argument, NULL, 'l'},    {"trivetd", required_argument, NULL, 't'},
-        {"format", no_argument, NULL, 'f'},          {"unformat", no_argument, NULL, 'u'},
-        {"force", no_argument, NULL, 'F'},           {"disk-id", required_argument, NULL, 'd'},
-        {"log-level", required_argument, NULL, 'L'}, {"version", no_argument, NULL, 'V'},
-        {"help", no_argument, NULL, 'h'},            {NULL, 0, NULL, 0},
+        {"volume", required_argument, NULL, 'v'},
+        {"volume-id", required_argument, NULL, 'i'},
+        {"set", required_argument, NULL, 's'},
+        {"brick", required_argument, NULL, 'b'},
+        {"listen", required_argument, NULL, 'l'},
+        {"trivetd", required_argument, NULL, 't'},
+        {"format", no_argument, NULL, 'f'},
+        {"unformat", no_argument, NULL, 'u'},
+        {"force", no_argument, NULL, 'F'},
+        {"disk-id", required_argument, NULL, 'd'},
+        {"log-level", required_argument, NULL, 'L'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
@@ -196,8 +203,7 @@ static int brick_format(const struct options *options)
         return 2;
     }
     memcpy(identity.volume_name, options->volume, strlen(options->volume) + 1);
-    int rc = posix_store_format(options->directory, &identity, options->force, error,
-                                sizeof error);
+    int rc = posix_store_format(options->directory, &identity, options->force, error, sizeof error);
     if (rc < 0) {
         fprintf(stderr, "%s\n", error);
     }
@@ -229,6 +235,14 @@ static void stop(void *context, int status)
     }
     uint64_t one = 1;
     (void)!write(daemon->stop_event, &one, sizeof one); /* full only if it is told already */
+}
+
+/* At once, whatever is under way: this brick takes no part in its set any more, and to close a
+ * store whose disk hangs would take for ever. The next process goes on with the log. */
+static void failed(void *context, int status)
+{
+    (void)context;
+    _exit(status == -E_REMOVED ? BRICK_REENTER : 1);
 }
 
 static void client_closed(struct rpc_connection *connection, void *context)
@@ -266,7 +280,7 @@ static void tick(void *context)
 static void checkpoint_run(void *context)
 {
     struct brick *brick = context;
-    int rc = store_checkpoint(brick->store);
+    int rc = replica_checkpoint(brick->driver);
     if (rc < 0) {
         log_error("brick %s-%u: checkpoint failed: %s", brick->identity.volume_name,
                   brick->identity.brick, error_text(rc));
@@ -293,7 +307,7 @@ static int daemon_parts(struct daemon *daemon, const char *directory)
     pthread_mutex_init(&brick->sessions_mutex, NULL);
     rc = rpc_loop_new(LOOP_THREADS, WORKER_THREADS, &brick->loop);
     if (rc == 0) {
-        rc = replica_driver_new(brick->loop, brick->store, clock_real(), stop, daemon,
+        rc = replica_driver_new(brick->loop, brick->store, clock_real(), failed, daemon,
                                 &brick->driver);
     }
     if (rc == 0) {
@@ -358,6 +372,7 @@ static int daemon_listen(struct daemon *daemon, const struct options *options)
                   options->listen, error_text(rc), strrchr(options->listen, ':'));
         return rc;
     }
+    replica_driver_listens(brick->driver, port);
     return supervised_new(brick, trivetd, trivetd_port, port, stop, daemon, &daemon->supervised);
 }
 

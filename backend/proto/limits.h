@@ -118,6 +118,8 @@
 /* An operation of the disk that takes longer is a failure: less than the grace, so that the others
  * know before they may do without. */
 #define DISK_STALL_MS 1500
+/* A sync, a checkpoint: they wait for all that was written before, which may be much. */
+#define DISK_SYNC_STALL_MS 10000
 /* How long a set of which every process is new waits for all of its members. */
 #define START_WAIT_MS 2000
 /* How long a question to the cluster store may take before its outcome is called unknown. */

@@ -18,6 +18,7 @@ struct replica_waiter {
      * during the call, NULL if there is none. */
     void (*wake)(struct replica_waiter *waiter, int status, const struct operation *operation);
     struct replica_waiter *next;
+    uint64_t view; /* of an answer that waits for the lease */
 };
 
 /*

@@ -90,9 +90,73 @@ int replica_admit(const struct replica_driver *driver, uint32_t set, uint64_t vi
     if (view != number) {
         return view < number ? -E_OLD_VIEW : -E_NEW_VIEW;
     }
+    if (atomic_load(&driver->serving_view) != number) {
+        return atomic_load(&driver->role) == ROLE_SETTLING ? -E_NOT_SETTLED : -E_NOT_PRIMARY;
+    }
+    /* What is begun without a lease may have to be taken back, and could not be answered. */
+    return clock_monotonic_ns(driver->clock) < atomic_load(&driver->lease_ns) ? 0
+                                                                              : -E_LEASE_EXPIRED;
+}
+
+/* ---- the lease ----------------------------------------------------------------------------- */
+
+bool replica_has_lease(const struct replica_driver *driver, uint64_t view)
+{
     uint64_t serving = atomic_load(&driver->serving_view);
-    if (serving == number) {
+    return serving != 0 && (view == 0 || view == serving) &&
+           clock_monotonic_ns(driver->clock) < atomic_load(&driver->lease_ns);
+}
+
+int replica_may_send(struct replica_driver *driver, uint64_t view, struct replica_waiter *waiter)
+{
+    if (replica_has_lease(driver, view)) {
         return 0;
     }
-    return atomic_load(&driver->role) == ROLE_SETTLING ? -E_NOT_SETTLED : -E_NOT_PRIMARY;
+    AUTO_LOCK(&driver->mutex);
+    if (driver->stopping) {
+        return -E_CONNECTION_LOST;
+    }
+    if (!replica_leads(&driver->replica)) {
+        return -E_NOT_PRIMARY;
+    }
+    if (view != 0 && view != driver->replica.view.number) {
+        return -E_OLD_VIEW;
+    }
+    if (replica_has_lease(driver, view)) {
+        return 0;
+    }
+    waiter->view = driver->replica.view.number;
+    waiter->next = driver->parked;
+    driver->parked = waiter;
+    return 1;
+}
+
+static void wake_unparked(void *context)
+{
+    struct replica_waiter *waiter = context;
+    while (waiter) {
+        struct replica_waiter *next = waiter->next; /* wake may free the waiter, or park it anew */
+        waiter->wake(waiter, 0, NULL);
+        waiter = next;
+    }
+}
+
+void replica_unpark(struct replica_driver *driver)
+{
+    struct replica_waiter *first = driver->parked;
+    driver->parked = NULL;
+    if (first) {
+        rpc_offload(driver->loop, wake_unparked, first);
+    }
+}
+
+void replica_publish(struct replica_driver *driver)
+{
+    const struct replica *replica = &driver->replica;
+    atomic_store(&driver->role, replica->role);
+    atomic_store(&driver->lease_ns, replica->role == ROLE_PRIMARY ? replica->lease_ns : 0);
+    if (driver->parked && (!replica_leads(replica) || replica_has_lease(driver, 0) ||
+                           driver->parked->view != replica->view.number)) {
+        replica_unpark(driver);
+    }
 }

@@ -33,24 +33,94 @@ static int open_check(struct replica_driver *driver, const replica_open_args *ar
     if (driver->replica.failed) {
         return -EIO;
     }
-    if (driver->repair_next <= driver->repair_last &&
-        driver->replica.applied < driver->replica.sequenced) {
-        return -E_NOT_SETTLED; /* what the view before brought is applied first */
-    }
-    return driver->replica.role == ROLE_BACKUP && !driver->stopping ? 0 : -E_NOT_SETTLED;
+    return driver->stopping ? -E_NOT_SETTLED : 0;
 }
 
 /* Everything up to here is applied, bytes included. With the mutex held. */
 static uint64_t applied_locked(const struct replica_driver *driver)
 {
     return driver->repair_next <= driver->repair_last ? driver->repair_next - 1
-                                                  : driver->replica.applied;
+                                                      : driver->replica.applied;
 }
 
 static uint64_t own_bytes_free(struct replica_driver *driver)
 {
     struct statfs_info info;
     return store_statfs(driver->store, &info) == 0 ? info.bytes_available : 0;
+}
+
+void replica_serve_opened(struct replica_driver *driver, struct rpc_call *call, int status)
+{
+    replica_open_reply reply = {
+        .status = status, .incarnation = driver->incarnation, .bytes_free = own_bytes_free(driver)};
+    bool joins;
+    {
+        AUTO_LOCK(&driver->mutex);
+        reply.view = driver->replica.view.number;
+        reply.last_index = driver->replica.sequenced;
+        reply.applied_index = applied_locked(driver);
+        reply.commit_index = driver->replica.committed;
+        joins = driver->replica.role == ROLE_JOINER;
+    }
+    if (joins && status == 0) { /* reads the log, on a worker */
+        reply.status = store_log_birth(driver->store, reply.last_index, &reply.last_birth);
+    }
+    rpc_call_reply(call, (xdrproc_t)xdr_replica_open_reply, &reply, NULL);
+}
+
+/*
+ * The primary's own bytes of what its log had at its start may be missing: what this member has of
+ * these it takes once more. With the mutex held.
+ */
+static void take_unsure(struct replica_driver *driver, const replica_open_args *args)
+{
+    uint64_t first = args->unsure_first > driver->replica.committed + 1
+                         ? args->unsure_first
+                         : driver->replica.committed + 1;
+    uint64_t last = args->unsure_last < driver->replica.sequenced ? args->unsure_last
+                                                                  : driver->replica.sequenced;
+    if (args->unsure_first == 0 || first > last) {
+        return;
+    }
+    bool pending = driver->repair_next <= driver->repair_last;
+    if (!pending || first < driver->repair_next) {
+        driver->repair_next = first;
+    }
+    driver->repair_last = last > driver->repair_last || !pending ? last : driver->repair_last;
+    driver->tail_first = first < driver->tail_first ? first : driver->tail_first;
+    driver->tail_last = last > driver->tail_last ? last : driver->tail_last;
+}
+
+static int open_in_sync(struct replica_driver *driver, const replica_open_args *args)
+{
+    if (driver->replica.role != ROLE_BACKUP) {
+        return -E_NOT_SETTLED;
+    }
+    bool repairs = driver->repair_next <= driver->repair_last || args->unsure_first != 0;
+    if (repairs && driver->replica.applied < driver->replica.sequenced) {
+        return -E_NOT_SETTLED; /* what the view before brought is applied first */
+    }
+    take_unsure(driver, args);
+    return 0;
+}
+
+/* 0: the answer comes later. */
+static int open_joiner(struct replica_driver *driver, const replica_open_args *args,
+                       struct rpc_call *call)
+{
+    struct pending *finished = NULL;
+    struct replica_event event = {.kind = EVENT_JOIN, .view_number = args->view.number};
+    replica_driver_step(driver, &event, &finished);
+    if (driver->answer.kind == EFFECT_REFUSE) {
+        return driver->answer.status;
+    }
+    return replica_return_begin(driver, call, args->cut_to);
+}
+
+static bool is_in_sync(const struct replica *replica)
+{
+    return replica->self < replica->view.member_count &&
+           replica->view.members[replica->self].state == MEMBER_IN_SYNC;
 }
 
 static void serve_open(struct rpc_call *call, void *context)
@@ -61,14 +131,19 @@ static void serve_open(struct rpc_call *call, void *context)
         rpc_call_garbage(call);
         return;
     }
-    replica_open_reply reply = {.incarnation = driver->incarnation,
-                                .bytes_free = own_bytes_free(driver)};
+    bool answers = true;
     pthread_mutex_lock(&driver->mutex);
-    reply.status = open_check(driver, &args);
-    reply.view = driver->replica.view.number;
-    reply.last_index = applied_locked(driver);
+    int status = open_check(driver, &args);
+    if (status == 0 && is_in_sync(&driver->replica)) {
+        status = open_in_sync(driver, &args);
+    } else if (status == 0) {
+        status = open_joiner(driver, &args, call);
+        answers = status < 0;
+    }
     pthread_mutex_unlock(&driver->mutex);
-    rpc_call_reply(call, (xdrproc_t)xdr_replica_open_reply, &reply, NULL);
+    if (answers) {
+        replica_serve_opened(driver, call, status);
+    }
 }
 
 static void reply_append(struct rpc_call *call, struct replica_driver *driver, int status,
@@ -142,14 +217,16 @@ static int repair_locked(struct replica_driver *driver, const struct append *app
         }
         driver->repairing = true;
         pthread_mutex_unlock(&driver->mutex);
+        replica_disk_begin(driver, DISK_REPAIR);
         int rc = store_apply(driver->store, operation, append->bulk);
+        replica_disk_end(driver, DISK_REPAIR);
         pthread_mutex_lock(&driver->mutex);
         driver->repairing = false;
         if (rc < 0) {
             struct pending *finished = NULL;
             struct replica_event event = {.kind = EVENT_APPLIED, .status = rc};
             replica_driver_step(driver, &event, &finished);
-            INVARIANT(finished == NULL);
+            replica_pump_soon(driver, finished);
             return rc;
         }
         if (driver->repair_next == operation->index) {
@@ -171,12 +248,15 @@ static int append_locked(struct replica_driver *driver, const struct append *app
     if (driver->stopping) {
         return -E_CONNECTION_LOST;
     }
-    if (driver->repair_next <= driver->repair_last && driver->replica.role == ROLE_BACKUP &&
-        append->view == driver->replica.view.number && !driver->replica.failed) {
+    if (driver->returning) {
+        return -E_NOT_SETTLED; /* of a stream that was given up */
+    }
+    bool follows = replica_follows(&driver->replica) && !driver->replica.proposal.open &&
+                   append->view == driver->replica.view.number && !driver->replica.failed;
+    if (follows && driver->repair_next <= driver->repair_last) {
         return repair_locked(driver, append, operation, out_index);
     }
-    bool takes = driver->replica.role == ROLE_BACKUP && operation->index == next &&
-                 append->view == driver->replica.view.number && !driver->replica.failed;
+    bool takes = follows && operation->index == next;
     if (takes) {
         pending = pending_add(&driver->ring, operation->index);
         if (!pending) {
@@ -189,21 +269,17 @@ static int append_locked(struct replica_driver *driver, const struct append *app
     }
     struct replica_event event = {
         .kind = EVENT_APPEND, .view_number = append->view, .index = operation->index};
-    struct replica_effects effects;
     if (!takes) { /* a refusal or a repeat: nothing to perform but the answer */
-        replica_step(&driver->replica, &event, &effects);
+        replica_driver_step(driver, &event, finished);
         *out_index = applied_locked(driver);
         if (driver->replica.failed) {
             return -EIO;
         }
-        return effects.count == 1 && effects.list[0].kind == EFFECT_REFUSE
-                   ? effects.list[0].status
-                   : 1;
+        return driver->answer.kind == EFFECT_REFUSE ? driver->answer.status : 1;
     }
     replica_driver_step(driver, &event, finished);
-    event = (struct replica_event){.kind = EVENT_COMMIT_KNOWN,
-                                   .view_number = append->view,
-                                   .index = append->commit_index};
+    event = (struct replica_event){
+        .kind = EVENT_COMMIT_KNOWN, .view_number = append->view, .index = append->commit_index};
     replica_driver_step(driver, &event, finished);
     return 0;
 }
@@ -245,9 +321,8 @@ static void serve_heartbeat(struct rpc_call *call, void *context)
     replica_heartbeat_reply reply = {.incarnation = driver->incarnation,
                                      .bytes_free = own_bytes_free(driver)};
     pthread_mutex_lock(&driver->mutex);
-    struct replica_event event = {.kind = EVENT_COMMIT_KNOWN,
-                                  .view_number = args.view,
-                                  .index = args.commit_index};
+    struct replica_event event = {
+        .kind = EVENT_COMMIT_KNOWN, .view_number = args.view, .index = args.commit_index};
     replica_driver_step(driver, &event, &finished);
     reply.view = driver->replica.view.number;
     reply.index = applied_locked(driver);
@@ -284,7 +359,7 @@ static void serve_sync(struct rpc_call *call, void *context)
         rc = -E_OLD_VIEW;
     } else if (args.index > driver->replica.applied) {
         rc = -E_NOT_SETTLED; /* it was committed, so it was applied here, or the stream begins anew
-                                */
+                              */
     }
     pthread_mutex_unlock(&driver->mutex);
     struct sync_work *work = rc == 0 ? malloc(sizeof *work) : NULL;
@@ -304,5 +379,7 @@ const struct rpc_procedure replica_procedures[] = {
     [REPLICA_APPEND] = {"APPEND", serve_append},
     [REPLICA_SYNC] = {"SYNC", serve_sync},
     [REPLICA_HEARTBEAT] = {"HEARTBEAT", serve_heartbeat},
+    [REPLICA_BEAT] = {"BEAT", replica_serve_beat},
+    [REPLICA_FETCH] = {"FETCH", replica_serve_fetch},
 };
 const uint32_t replica_procedure_count = sizeof replica_procedures / sizeof replica_procedures[0];

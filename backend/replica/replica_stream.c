@@ -16,17 +16,10 @@
 #include "backend/proto/replica.h"
 
 /* Between two tries to reach a member: short, since the volume waits for it. */
-#define DIAL_PAUSE_MS 20
+#define DIAL_PAUSE_FIRST_MS 3
+#define DIAL_PAUSE_MAX_MS 50
 /* A member that does not say this long that it is there is dialled anew. */
 #define OPEN_TIMEOUT_MS 2000
-
-struct stream {
-    struct replica_driver *driver;
-    uint32_t member;
-    uint64_t view;
-    atomic_uint refs;
-    struct rpc_connection *connection;
-};
 
 struct stream *replica_stream_get(struct stream *stream)
 {
@@ -63,8 +56,7 @@ void replica_stream_close(struct replica_driver *driver, uint32_t member)
     }
 }
 
-/* Report an event of this stream, unless it is no longer the member's. */
-static void stream_step(struct stream *stream, struct replica_event event)
+void replica_stream_step(struct stream *stream, struct replica_event event)
 {
     struct replica_driver *driver = stream->driver;
     struct pending *finished = NULL;
@@ -72,6 +64,9 @@ static void stream_step(struct stream *stream, struct replica_event event)
     bool current = driver->peers[stream->member].stream == stream;
     if (current) {
         event.member = stream->member;
+        if (event.kind == EVENT_STREAM_OPENED) {
+            driver->peers[stream->member].pause_ms = 0;
+        }
         replica_driver_step(driver, &event, &finished);
     }
     pthread_mutex_unlock(&driver->mutex);
@@ -80,7 +75,16 @@ static void stream_step(struct stream *stream, struct replica_event event)
     }
 }
 
-static void stream_lost(struct stream *stream)
+/* The next try to reach a member, later each time. With the mutex held. */
+static void delay_dial(struct peer *peer, unsigned pause_ms)
+{
+    unsigned next_ms = peer->pause_ms > 0 ? 2 * peer->pause_ms : DIAL_PAUSE_FIRST_MS;
+    peer->pause_ms = next_ms < DIAL_PAUSE_MAX_MS ? next_ms : DIAL_PAUSE_MAX_MS;
+    pause_ms = pause_ms > 0 ? pause_ms : peer->pause_ms;
+    peer->next_try_ns = clock_monotonic_ns(peer->driver->clock) + pause_ms * NS_PER_MS;
+}
+
+void replica_stream_lost(struct stream *stream, unsigned pause_ms)
 {
     struct replica_driver *driver = stream->driver;
     struct pending *finished = NULL;
@@ -89,7 +93,7 @@ static void stream_lost(struct stream *stream)
     bool current = peer->stream == stream;
     if (current) {
         replica_stream_close(driver, stream->member);
-        peer->next_try_ns = clock_monotonic_ns(driver->clock) + DIAL_PAUSE_MS * NS_PER_MS;
+        delay_dial(peer, pause_ms);
         struct replica_event event = {.kind = EVENT_STREAM_LOST, .member = stream->member};
         replica_driver_step(driver, &event, &finished);
     }
@@ -97,6 +101,21 @@ static void stream_lost(struct stream *stream)
     if (current) {
         replica_pump(driver, finished);
     }
+}
+
+/* A member that is in sync has a beginning of this log, or this log is one of its own: a longer one
+ * is to lead. */
+static void opened_in_sync(struct stream *stream, const replica_open_reply *answer)
+{
+    uint64_t sequenced;
+    {
+        AUTO_LOCK(&stream->driver->mutex);
+        sequenced = stream->driver->replica.sequenced;
+    }
+    uint64_t index = answer->last_index > sequenced ? answer->last_index : answer->applied_index;
+    replica_stream_step(stream, (struct replica_event){.kind = EVENT_STREAM_OPENED,
+                                                       .index = index,
+                                                       .incarnation = answer->incarnation});
 }
 
 static void open_answered(struct rpc_reply *reply, void *context)
@@ -110,15 +129,22 @@ static void open_answered(struct rpc_reply *reply, void *context)
     if (rc < 0) {
         /* The member may not have the view yet; try again in a moment. */
         log_debug("stream to member %u refused: %s", stream->member, error_text(rc));
-        stream_lost(stream);
+        replica_stream_lost(stream, 0);
         return;
     }
     pthread_mutex_lock(&stream->driver->mutex);
     stream->driver->peers[stream->member].bytes_free = answer.bytes_free;
     pthread_mutex_unlock(&stream->driver->mutex);
-    stream_step(stream, (struct replica_event){.kind = EVENT_STREAM_OPENED,
-                                               .index = answer.last_index,
-                                               .incarnation = answer.incarnation});
+    if (!stream->joins) {
+        opened_in_sync(stream, &answer);
+        return;
+    }
+    stream->incarnation = answer.incarnation;
+    stream->last_index = answer.last_index;
+    stream->last_birth = answer.last_birth;
+    stream->applied_index = answer.applied_index;
+    stream->commit_index = answer.commit_index;
+    rpc_offload(stream->driver->loop, replica_catch_up_compare, replica_stream_get(stream));
 }
 
 static void append_answered(struct rpc_reply *reply, void *context)
@@ -133,12 +159,12 @@ static void append_answered(struct rpc_reply *reply, void *context)
         if (rc != -E_CONNECTION_LOST) {
             log_warn("member %u refused an operation: %s", stream->member, error_text(rc));
         }
-        stream_lost(stream);
+        replica_stream_lost(stream, 0);
         return;
     }
-    stream_step(stream, (struct replica_event){.kind = EVENT_ACK,
-                                               .index = answer.index,
-                                               .incarnation = answer.incarnation});
+    replica_stream_step(stream, (struct replica_event){.kind = EVENT_ACK,
+                                                       .index = answer.index,
+                                                       .incarnation = answer.incarnation});
 }
 
 static void heartbeat_answered(struct rpc_reply *reply, void *context)
@@ -153,9 +179,9 @@ static void heartbeat_answered(struct rpc_reply *reply, void *context)
     stream->driver->peers[stream->member].bytes_free = answer.bytes_free;
     pthread_mutex_unlock(&stream->driver->mutex);
     /* What a lost stream brought is acknowledged on that one, that is to nobody. */
-    stream_step(stream, (struct replica_event){.kind = EVENT_ACK,
-                                               .index = answer.index,
-                                               .incarnation = answer.incarnation});
+    replica_stream_step(stream, (struct replica_event){.kind = EVENT_ACK,
+                                                       .index = answer.index,
+                                                       .incarnation = answer.incarnation});
 }
 
 static void connection_opened(struct rpc_connection *connection, void *context)
@@ -169,7 +195,7 @@ static void connection_closed(struct rpc_connection *connection, void *context)
     (void)context;
     struct stream *stream = rpc_connection_user(connection);
     if (stream) {
-        stream_lost(stream);
+        replica_stream_lost(stream, 0);
         replica_stream_put(stream); /* the connection's own reference */
     }
 }
@@ -180,7 +206,8 @@ void replica_stream_service(struct replica_driver *driver, struct rpc_service *o
         .opened = connection_opened, .closed = connection_closed, .context = driver};
 }
 
-static void call_open(struct stream *stream, const struct view *view)
+/* cut_to 0: as it is. */
+static void call_open(struct stream *stream, const struct view *view, uint64_t cut_to)
 {
     struct replica_driver *driver = stream->driver;
     replica_open_args args = {
@@ -190,19 +217,38 @@ static void call_open(struct stream *stream, const struct view *view)
         .brick = view->members[stream->member].brick,
         .view = *view,
         .commit_index = atomic_load(&driver->committed),
+        .cut_to = cut_to,
     };
+    {
+        AUTO_LOCK(&driver->mutex);
+        args.unsure_first = driver->unsure_first;
+        args.unsure_last = driver->unsure_last;
+    }
     struct rpc_call_request request = {
         .program = TRIVET_REPLICA,
         .version = TRIVET_REPLICA_V1,
         .procedure = REPLICA_OPEN,
         .encode = (xdrproc_t)xdr_replica_open_args,
         .arguments = &args,
-        .timeout_ms = OPEN_TIMEOUT_MS,
+        /* To cut takes as long as it takes; who is gone meanwhile is noticed by his heartbeats. */
+        .timeout_ms = cut_to == 0 ? OPEN_TIMEOUT_MS : 0,
         .callback = open_answered,
         .context = stream,
     };
     if (rpc_call_start(stream->connection, &request) < 0) {
         rpc_connection_close(stream->connection);
+    }
+}
+
+void replica_stream_cut(struct stream *stream, uint64_t cut_to)
+{
+    struct view view;
+    {
+        AUTO_LOCK(&stream->driver->mutex);
+        view = stream->driver->replica.view;
+    }
+    if (view.number == stream->view) { /* else it is closed by now */
+        call_open(stream, &view, cut_to);
     }
 }
 
@@ -216,6 +262,7 @@ static void dial(struct replica_driver *driver, uint32_t member, const struct vi
     stream->driver = driver;
     stream->member = member;
     stream->view = view->number;
+    stream->joins = other->state != MEMBER_IN_SYNC;
     atomic_init(&stream->refs, 2); /* the peer's and the connection's */
     /* Under the mutex, so that no callback of the connection finds the stream half made. */
     pthread_mutex_lock(&driver->mutex);
@@ -223,9 +270,11 @@ static void dial(struct replica_driver *driver, uint32_t member, const struct vi
     int rc = -ECANCELED;
     if (peer->wanted && !peer->stream && driver->replica.view.number == view->number &&
         !driver->stopping) {
-        rc = rpc_dial_tcp(driver->loop, other->host, (uint16_t)other->port, &driver->peer_service,
-                          &stream->connection);
-        peer->next_try_ns = clock_monotonic_ns(driver->clock) + DIAL_PAUSE_MS * NS_PER_MS;
+        rc = rpc_dial_tcp(driver->loop, other->host, replica_member_port(driver, member),
+                          &driver->peer_service, &stream->connection);
+        if (rc < 0) {
+            delay_dial(peer, 0);
+        }
     }
     if (rc == 0) {
         rpc_connection_set_user(stream->connection, stream);
@@ -237,7 +286,7 @@ static void dial(struct replica_driver *driver, uint32_t member, const struct vi
         free(stream);
         return;
     }
-    call_open(stream, view);
+    call_open(stream, view, 0);
     replica_stream_put(stream);
 }
 

@@ -6,6 +6,10 @@
  * rounds: whoever comes while a round runs takes part in the next one, so that any number of them
  * costs one flush of each disk.
  *
+ * A member whose disk cannot has failed, whatever a second try would say. The others do without it
+ * in another view, and the client asks again there; only where nobody else has the bytes is it
+ * told.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "backend/replica/replica_driver.h"
@@ -33,12 +37,7 @@ static void part_done(struct replica_sync *sync, int status)
         atomic_compare_exchange_strong(&sync->status, &none, status);
     }
     if (atomic_fetch_sub(&sync->waiting, 1) == 1) {
-        int result = atomic_load(&sync->status);
-        if (result == -EIO || result == -ENOSPC) {
-            /* Unsynced data may be gone: clients that hold it must see that and write again. */
-            atomic_fetch_add(&sync->driver->verifier, 1);
-        }
-        sync->complete(sync, result);
+        sync->complete(sync, atomic_load(&sync->status));
     }
 }
 
@@ -50,7 +49,10 @@ static void sync_answered(struct rpc_reply *reply, void *context)
     if (rc == 0) {
         rc = answer.status;
     }
-    part_done(sync, rc == -E_CONNECTION_LOST ? -E_NOT_SETTLED : rc);
+    if (rc < 0 && rc != -ESTALE) {
+        rc = -E_NOT_SETTLED; /* it is removed, or comes to itself: the client asks again then */
+    }
+    part_done(sync, rc);
 }
 
 /* ---- this member's part -------------------------------------------------------------------- */
@@ -78,19 +80,36 @@ void replica_sync_drain(struct replica_driver *driver)
     }
 }
 
+/* Errors are final: what was not written may be gone from memory by now. */
+static void here_done(struct replica_sync_here *here, int status)
+{
+    struct replica_driver *driver = here->driver;
+    replica_disk_sync_end(driver, here->watched);
+    bool fails = status < 0 && status != -ESTALE;
+    if (fails) {
+        atomic_store(&driver->unsynced, true);
+    } else if (atomic_load(&driver->unsynced)) {
+        status = -EIO;
+    }
+    here->complete(here, status); /* here may be gone by now */
+    if (fails) {
+        replica_driver_fail(driver, status);
+    }
+}
+
 static void here_joined(struct store_sync *store, int status)
 {
     struct replica_sync_here *here =
         (struct replica_sync_here *)((char *)store - offsetof(struct replica_sync_here, store));
     struct replica_driver *driver = here->driver;
-    here->complete(here, status);
+    here_done(here, status);
     leave(driver);
 }
 
 static void here_on_worker(void *context)
 {
     struct replica_sync_here *here = context;
-    here->complete(here, store_sync(here->driver->store, &here->object));
+    here_done(here, store_sync(here->driver->store, &here->object));
 }
 
 /* Most have been begun ahead, or are even done: no thread is then woken but the one at it. */
@@ -98,6 +117,7 @@ void replica_sync_here(struct replica_sync_here *here)
 {
     struct replica_driver *driver = here->driver;
     here->store.complete = here_joined;
+    here->watched = replica_disk_sync_begin(driver);
     if (gfid_is_none(&here->object) || !may_join(driver)) {
         rpc_offload(driver->loop, here_on_worker, here);
         return;
@@ -108,14 +128,34 @@ void replica_sync_here(struct replica_sync_here *here)
     }
     leave(driver);
     if (result > 0) {
-        here->complete(here, 0);
+        here_done(here, 0);
     } else {
         rpc_offload(driver->loop, here_on_worker, here);
     }
 }
 
+static bool is_alone(struct replica_driver *driver)
+{
+    AUTO_LOCK(&driver->mutex);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < driver->replica.view.member_count; i++) {
+        count += driver->replica.view.members[i].state == MEMBER_IN_SYNC;
+    }
+    return count <= 1;
+}
+
+/* The others have what this disk could not write: the next primary sees to it. */
 static void part_here(struct replica_sync_here *here, int status)
 {
+    struct replica_driver *driver = here->driver;
+    if (status < 0 && status != -ESTALE) {
+        if (is_alone(driver)) {
+            /* Unsynced data may be gone: clients that hold it must see that and write again. */
+            atomic_fetch_add(&driver->verifier, 1);
+        } else {
+            status = -E_NOT_PRIMARY;
+        }
+    }
     part_done((struct replica_sync *)((char *)here - offsetof(struct replica_sync, here)), status);
 }
 

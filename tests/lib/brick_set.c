@@ -93,7 +93,7 @@ static void tick(void *context)
 static void checkpoint_run(void *context)
 {
     struct brick *brick = context;
-    must(store_checkpoint(brick->store), "checkpoint");
+    must(replica_checkpoint(brick->driver), "checkpoint");
 }
 
 static void checkpoint(void *context)
@@ -138,7 +138,8 @@ static void member_listen(struct brick_member *member)
     must(rpc_listen_tcp(brick->loop, "127.0.0.1", 0, &member->service, &member->port), "listen");
 }
 
-static void member_run(struct brick_member *member, uint32_t number)
+/* record NULL: it is in another process. */
+static void member_run(struct brick_member *member, uint32_t number, struct brick_record *record)
 {
     struct brick *brick = &member->brick;
     *brick = (struct brick){.store = member_store(member, number)};
@@ -159,6 +160,12 @@ static void member_run(struct brick_member *member, uint32_t number)
         (void)snprintf(brick->granted_path, sizeof brick->granted_path, "/dev/null");
     }
     member_listen(member);
+    replica_driver_listens(brick->driver, member->port);
+    if (record) {
+        brick_seat_take(record, number, brick->driver, member->port);
+    } else {
+        brick_record_attach(brick->driver);
+    }
     must(rpc_loop_every(brick->loop, TICK_MS, tick, member), "tick");
     must(rpc_loop_every(brick->loop, CHECKPOINT_MS, checkpoint, brick), "checkpoint");
     must(rpc_loop_start(brick->loop), "start");
@@ -176,7 +183,7 @@ void brick_member_open(struct brick_member *member, uint32_t number, const char 
     *member = (struct brick_member){.is_running = false};
     (void)snprintf(member->path, sizeof member->path, "%s", path);
     hooks_init(&member->hooks);
-    member_run(member, number);
+    member_run(member, number, NULL);
 }
 
 void brick_member_close(struct brick_member *member)
@@ -200,13 +207,17 @@ void brick_member_close(struct brick_member *member)
 
 void brick_member_stop(struct brick_set *set, unsigned i)
 {
-    brick_member_close(&set->members[i]);
+    struct brick_member *member = &set->members[i];
+    uint64_t incarnation = member->brick.driver->incarnation;
+    brick_seat_leave(&set->record, i);
+    brick_member_close(member);
+    brick_record_death(&set->record, i, incarnation);
 }
 
 void brick_member_start(struct brick_set *set, unsigned i)
 {
     atomic_store(&set->members[i].failed, 0);
-    member_run(&set->members[i], i);
+    member_run(&set->members[i], i, &set->record);
 }
 
 /* ---- a process of its own ---------------------------------------------------------------------
@@ -217,32 +228,24 @@ struct greeting {
     uint16_t port;
 };
 
-/* Take a whole struct from a pipe; false at its end. */
-static bool take(int fd, void *out_bytes, size_t size)
+/* As the daemon ends. */
+static void ended(void *context, int status)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t got = read(fd, (uint8_t *)out_bytes + done, size - done);
-        if (got <= 0) {
-            return false;
-        }
-        done += (size_t)got;
-    }
-    return true;
+    (void)context;
+    _exit(status == -E_REMOVED ? BRICK_REENTER : 1);
 }
 
 int brick_member_main(int argc, char **argv)
 {
     static struct brick_member member;
-    static struct view view;
     INVARIANT(argc == 4 && strcmp(argv[1], MEMBER_OPTION) == 0);
     brick_member_open(&member, (uint32_t)atoi(argv[2]), argv[3]);
+    member.brick.driver->failed = ended;
     atomic_store(&member.hooks.jitter_us, 300);
     const struct greeting greeting = {.incarnation = member.brick.driver->incarnation,
                                       .port = member.port};
     INVARIANT(write(STDOUT_FILENO, &greeting, sizeof greeting) == sizeof greeting);
-    while (take(STDIN_FILENO, &view, sizeof view)) {
-        must(replica_driver_view(member.brick.driver, &view), "view");
-    }
+    brick_record_serve(member.brick.driver);
     brick_member_close(&member);
     return atomic_load(&member.failed) != 0;
 }
@@ -265,12 +268,11 @@ void brick_member_spawn(struct brick_set *set, unsigned i)
     posix_spawn_file_actions_destroy(&actions);
     (void)close(views[0]);
     (void)close(greetings[1]);
-    member->view_fd = views[1];
     struct greeting greeting;
-    INVARIANT(take(greetings[0], &greeting, sizeof greeting));
-    (void)close(greetings[0]);
+    INVARIANT(read(greetings[0], &greeting, sizeof greeting) == sizeof greeting);
     member->incarnation = greeting.incarnation;
     member->port = greeting.port;
+    brick_seat_take_pipes(&set->record, i, views[1], greetings[0], member->port);
 }
 
 void brick_member_end(struct brick_set *set, unsigned i, bool kills)
@@ -281,15 +283,33 @@ void brick_member_end(struct brick_set *set, unsigned i, bool kills)
     if (kills) {
         (void)kill(member->pid, SIGKILL);
     }
-    (void)close(member->view_fd);
+    brick_seat_leave_pipes(&set->record, i);
     INVARIANT(waitpid(member->pid, &status, 0) == member->pid);
     INVARIANT(kills || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
     member->pid = 0;
+    brick_record_death(&set->record, i, member->incarnation);
 }
 
-void brick_set_open(struct brick_set *set, unsigned count, bool on_directories)
+void brick_set_tend(struct brick_set *set)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        struct brick_member *member = &set->members[i];
+        int status;
+        if (member->pid && waitpid(member->pid, &status, WNOHANG) == member->pid) {
+            INVARIANT(WIFEXITED(status) && WEXITSTATUS(status) == BRICK_REENTER);
+            brick_seat_leave_pipes(&set->record, i);
+            member->pid = 0;
+            brick_record_death(&set->record, i, member->incarnation);
+            brick_member_spawn(set, i);
+        }
+    }
+}
+
+static void set_open(struct brick_set *set, unsigned count, bool on_directories,
+                     unsigned min_insync)
 {
     *set = (struct brick_set){.count = count};
+    brick_record_init(&set->record, &set->view, min_insync);
     for (unsigned i = 0; i < count; i++) {
         struct brick_member *member = &set->members[i];
         struct store_identity identity = test_identity(i);
@@ -299,11 +319,21 @@ void brick_set_open(struct brick_set *set, unsigned count, bool on_directories)
             temporary_directory(member->path);
             must(posix_store_format(member->path, &identity, false, error, sizeof error), error);
         }
-        member_run(member, i);
+        member_run(member, i, &set->record);
     }
     must(rpc_loop_new(2, 1, &set->client_loop), "loop");
     must(rpc_loop_start(set->client_loop), "start");
     brick_set_view(set, 0);
+}
+
+void brick_set_open(struct brick_set *set, unsigned count, bool on_directories)
+{
+    set_open(set, count, on_directories, SET_MEMBERS_MAX + 1); /* more than there can be */
+}
+
+void brick_set_open_led(struct brick_set *set, unsigned count, unsigned min_insync)
+{
+    set_open(set, count, true, min_insync);
 }
 
 void brick_set_close(struct brick_set *set)
@@ -312,6 +342,13 @@ void brick_set_close(struct brick_set *set)
     for (unsigned i = 0; i < set->count; i++) {
         struct brick_member *member = &set->members[i];
         store_hooks_hold(&member->hooks, false, false);
+        if (member->pid) {
+            brick_member_end(set, i, true);
+        }
+        brick_seat_leave(&set->record, i);
+    }
+    for (unsigned i = 0; i < set->count; i++) {
+        struct brick_member *member = &set->members[i];
         brick_member_close(member);
         if (member->path[0]) {
             remove_tree(member->path);
@@ -320,12 +357,14 @@ void brick_set_close(struct brick_set *set)
         pthread_cond_destroy(&member->hooks.changed);
     }
     rpc_loop_free(set->client_loop);
+    brick_record_release(&set->record);
 }
 
 void brick_set_view(struct brick_set *set, unsigned primary)
 {
-    struct view *view = &set->view;
-    __atomic_fetch_add(&view->number, 1, __ATOMIC_SEQ_CST); /* clients look at it meanwhile */
+    struct view *view = malloc(sizeof *view);
+    INVARIANT(view);
+    brick_record_get(&set->record, view);
     view->primary = primary;
     view->volatile_epoch = 1;
     view->member_count = set->count;
@@ -342,13 +381,35 @@ void brick_set_view(struct brick_set *set, unsigned primary)
         }
         (void)snprintf(seat->host, sizeof seat->host, "127.0.0.1");
     }
-    for (unsigned i = 0; i < set->count; i++) {
-        if (set->members[i].is_running) {
-            must(replica_driver_view(set->members[i].brick.driver, view), "view");
-        } else if (set->members[i].pid) {
-            INVARIANT(write(set->members[i].view_fd, view, sizeof *view) == sizeof *view);
-        }
+    brick_record_force(&set->record, view);
+    free(view);
+}
+
+unsigned brick_set_primary(struct brick_set *set)
+{
+    return __atomic_load_n(&set->view.primary, __ATOMIC_SEQ_CST);
+}
+
+struct in_sync_wait {
+    struct brick_set *set;
+    unsigned count;
+};
+
+static bool is_in_sync(void *context)
+{
+    const struct in_sync_wait *wait = context;
+    AUTO_LOCK(&wait->set->record.mutex);
+    unsigned count = 0;
+    for (unsigned i = 0; i < wait->set->count; i++) {
+        count += wait->set->view.members[i].state == MEMBER_IN_SYNC;
     }
+    return count == wait->count;
+}
+
+bool brick_set_wait_in_sync(struct brick_set *set, unsigned count)
+{
+    struct in_sync_wait wait = {.set = set, .count = count};
+    return test_wait(is_in_sync, &wait, BRICK_SET_WAIT_MS);
 }
 
 struct replica_status brick_set_status(struct brick_set *set, unsigned i)
@@ -361,8 +422,9 @@ struct replica_status brick_set_status(struct brick_set *set, unsigned i)
 static bool is_serving(void *context)
 {
     struct brick_set *set = context;
-    return atomic_load(&set->members[set->view.primary].brick.driver->serving_view) ==
-           set->view.number;
+    uint64_t number = __atomic_load_n(&set->view.number, __ATOMIC_SEQ_CST);
+    struct brick_member *member = &set->members[brick_set_primary(set)];
+    return member->is_running && replica_has_lease(member->brick.driver, number);
 }
 
 bool brick_set_wait_serving(struct brick_set *set)
@@ -373,7 +435,7 @@ bool brick_set_wait_serving(struct brick_set *set)
 static bool is_equal(void *context)
 {
     struct brick_set *set = context;
-    uint64_t sequenced = brick_set_status(set, set->view.primary).sequenced;
+    uint64_t sequenced = brick_set_status(set, brick_set_primary(set)).sequenced;
     for (unsigned i = 0; i < set->count; i++) {
         if (!set->members[i].is_running) {
             continue;

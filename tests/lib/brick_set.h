@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include "backend/brick/brick.h"
+#include "tests/lib/brick_record.h"
 
 /* How long anything may take before a test gives up: sanitizers on a busy machine are slow. */
 #define BRICK_SET_WAIT_MS 20000
@@ -53,19 +54,22 @@ struct brick_member {
     struct rpc_service service;
     _Atomic int failed; /* what the driver's failed callback was told, or 0 */
     pid_t pid;          /* not 0: it runs in a process of its own, not here */
-    int view_fd;        /* views for that process; it stops when this is closed */
     uint64_t incarnation;
 };
 
 struct brick_set {
     unsigned count;
     struct brick_member members[SET_MEMBERS_MAX];
-    struct view view; /* the last one given out */
+    struct view view; /* the record */
+    struct brick_record record;
     struct rpc_loop *client_loop;
 };
 
-/* Make and start count members and give them view 1, led by member 0. Aborts if it cannot. */
+/* Make and start count members and give them view 1, led by member 0. Aborts if it cannot. They
+ * enter who restarts, but nobody is removed or succeeded unless brick_set_view does it. */
 void brick_set_open(struct brick_set *set, unsigned count, bool on_directories);
+/* The same on directories, and they make their views themselves. */
+void brick_set_open_led(struct brick_set *set, unsigned count, unsigned min_insync);
 /* Stop what runs; check that no member failed unless it was told to; remove the directories. */
 void brick_set_close(struct brick_set *set);
 /* Stop as the daemon does at SIGTERM; the store is closed. Only with directories may it start
@@ -77,12 +81,18 @@ void brick_member_start(struct brick_set *set, unsigned i);
 #define MEMBER_OPTION "--member"
 void brick_member_spawn(struct brick_set *set, unsigned i);
 int brick_member_main(int argc, char **argv);
-/* End that process, by itself or by SIGKILL. */
+/* End that process, by itself or by SIGKILL; the others are told. */
 void brick_member_end(struct brick_set *set, unsigned i, bool kills);
 /* The next view, of all members that run, led by primary; told to all of them. */
 void brick_set_view(struct brick_set *set, unsigned primary);
 /* Wait until the view's primary answers clients. */
 bool brick_set_wait_serving(struct brick_set *set);
+/* Wait until the record has had that many members in sync, led by whom it says, for a moment. */
+bool brick_set_wait_in_sync(struct brick_set *set, unsigned count);
+/* Which member leads in the record as it is now. */
+unsigned brick_set_primary(struct brick_set *set);
+/* A process of the set that ended by itself since: start it again as trivetd does. */
+void brick_set_tend(struct brick_set *set);
 /* Wait until every running member has applied, and knows committed, what the primary sequenced. */
 bool brick_set_wait_equal(struct brick_set *set);
 /* Break the primary's stream to member, as a network does. */
@@ -136,7 +146,7 @@ struct answer {
 
 /* Dial the member and say hello. Returns HELLO's status. */
 int test_client_open(struct test_client *client, struct brick_set *set, unsigned member,
-                bool wants_grants);
+                     bool wants_grants);
 /* Dial only. */
 void client_dial(struct test_client *client, struct brick_set *set, unsigned member);
 int client_hello(struct test_client *client, const struct brick_hello *hello,

@@ -435,29 +435,79 @@ static void a_member_stops_amid_commits(void)
     }
 }
 
-/* A flush that fails on any member fails for the client, and the verifier says: write again. */
-static void a_flush_that_fails_anywhere_is_told(void)
+static bool has_failed(void *context)
 {
-    for (unsigned failing = 0; failing < 3; failing++) {
-        set_up(3, true);
-        struct reply reply;
-        struct gfid file = client_make(&a, GFID_ROOT, "file", OBJECT_FILE);
-        CU_ASSERT_EQUAL(client_write(&a, file, 0, "bytes"), 0);
+    struct brick_member *member = context;
+    return atomic_load(&member->failed) != 0;
+}
+
+/* Send a commit until there is a definite answer. */
+static int commit_until_answered(struct gfid file, struct reply *out_reply)
+{
+    uint64_t end_ns = test_now_ns() + BRICK_SET_WAIT_MS * NS_PER_MS;
+    int status;
+    do {
         brick_commit_args commit = args_commit(&a, file);
-        CU_ASSERT_EQUAL(client_call(&a, BRICK_COMMIT, &commit, NULL, &reply), 0);
-        uint64_t verifier = reply.verifier;
-        store_hooks_fail(&set.members[failing].hooks, 0, -EIO);
-        CU_ASSERT_EQUAL(client_call(&a, BRICK_COMMIT, &commit, NULL, NULL), -EIO);
-        brick_write_args write = args_write(&a, file, 5);
-        write.stable = STABLE_FILE_SYNC;
-        struct slice bulk = slice_text("more");
-        store_hooks_fail(&set.members[failing].hooks, 0, -EIO); /* each fails once */
-        CU_ASSERT_EQUAL(client_call(&a, BRICK_WRITE, &write, &bulk, NULL), -EIO);
-        brick_read_args read = args_read(&a, file, 0, 10);
-        CU_ASSERT_EQUAL(client_call(&a, BRICK_READ, &read, NULL, &reply), 0);
-        CU_ASSERT_NOT_EQUAL(reply.verifier, verifier);
-        tear_down();
-    }
+        status = client_call(&a, BRICK_COMMIT, &commit, NULL, out_reply);
+    } while (error_errno(status) == EAGAIN && test_now_ns() < end_ns);
+    return status;
+}
+
+/* A backup whose flush fails is no member any more; the others have it all, and nobody is told. */
+static void a_backup_that_cannot_flush_is_removed(void)
+{
+    brick_set_open_led(&set, 3, 2);
+    CU_ASSERT_FATAL(brick_set_wait_serving(&set));
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&a, &set, 0, false), 0);
+    struct reply reply;
+    struct gfid file = client_make(&a, GFID_ROOT, "file", OBJECT_FILE);
+    CU_ASSERT_EQUAL(client_write(&a, file, 0, "bytes"), 0);
+    CU_ASSERT_EQUAL(commit_until_answered(file, &reply), 0);
+    uint64_t verifier = reply.verifier;
+    store_hooks_fail(&set.members[1].hooks, 0, -EIO);
+    CU_ASSERT_EQUAL(commit_until_answered(file, &reply), 0);
+    CU_ASSERT_EQUAL(reply.verifier, verifier);
+    CU_ASSERT(test_wait(has_failed, &set.members[1], BRICK_SET_WAIT_MS));
+    CU_ASSERT(brick_set_wait_in_sync(&set, 2));
+    CU_ASSERT_EQUAL(brick_set_primary(&set), 0);
+    test_client_close(&a);
+    brick_set_close(&set);
+}
+
+/* A primary's is asked of the next one. */
+static void a_primary_that_cannot_flush_is_succeeded(void)
+{
+    brick_set_open_led(&set, 3, 2);
+    CU_ASSERT_FATAL(brick_set_wait_serving(&set));
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&a, &set, 0, false), 0);
+    struct gfid file = client_make(&a, GFID_ROOT, "file", OBJECT_FILE);
+    CU_ASSERT_EQUAL(client_write(&a, file, 0, "bytes"), 0);
+    store_hooks_fail(&set.members[0].hooks, 0, -EIO);
+    brick_commit_args commit = args_commit(&a, file);
+    CU_ASSERT_EQUAL(client_call(&a, BRICK_COMMIT, &commit, NULL, NULL), -E_NOT_PRIMARY);
+    CU_ASSERT(test_wait(has_failed, &set.members[0], BRICK_SET_WAIT_MS));
+    CU_ASSERT(brick_set_wait_in_sync(&set, 2));
+    CU_ASSERT_FATAL(brick_set_wait_serving(&set));
+    test_client_close(&a);
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&a, &set, brick_set_primary(&set), false), 0);
+    CU_ASSERT_EQUAL(commit_until_answered(file, NULL), 0);
+    test_client_close(&a);
+    brick_set_close(&set);
+}
+
+/* Nobody else has what a lone brick could not flush: its client is told, and to write it again. */
+static void a_lone_brick_that_cannot_flush_says_so(void)
+{
+    brick_set_open(&set, 1, true);
+    CU_ASSERT_FATAL(brick_set_wait_serving(&set));
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&a, &set, 0, false), 0);
+    struct gfid file = client_make(&a, GFID_ROOT, "file", OBJECT_FILE);
+    CU_ASSERT_EQUAL(client_write(&a, file, 0, "bytes"), 0);
+    store_hooks_fail(&set.members[0].hooks, 0, -EIO);
+    CU_ASSERT_EQUAL(commit_until_answered(file, NULL), -EIO);
+    CU_ASSERT(test_wait(has_failed, &set.members[0], BRICK_SET_WAIT_MS));
+    test_client_close(&a);
+    brick_set_close(&set);
 }
 
 /* ---- streams
@@ -556,12 +606,6 @@ static void a_backup_stops_while_it_applies(void)
     stop_with_member_held(1);
 }
 
-static bool has_failed(void *context)
-{
-    struct brick_member *member = context;
-    return atomic_load(&member->failed) != 0;
-}
-
 static void fail_member(unsigned failing)
 {
     set_up(3, true);
@@ -626,7 +670,9 @@ int main(void)
         {"durable reaches every member", durable_reaches_every_member},
         {"commits by habit reach every member", commits_by_habit_reach_every_member},
         {"a member stops amid commits", a_member_stops_amid_commits},
-        {"a flush that fails anywhere is told", a_flush_that_fails_anywhere_is_told},
+        {"a backup that cannot flush is removed", a_backup_that_cannot_flush_is_removed},
+        {"a primary that cannot flush is succeeded", a_primary_that_cannot_flush_is_succeeded},
+        {"a lone brick that cannot flush says so", a_lone_brick_that_cannot_flush_says_so},
         {"an operation in a lost stream is acknowledged",
          an_operation_in_a_lost_stream_is_acknowledged},
         {"a stream is taken up again", a_stream_is_taken_up_again},

@@ -41,9 +41,8 @@ static struct session sessions[CONNECTIONS];
 
 static bool is_definite(int status)
 {
-    return status != -E_CONNECTION_LOST && status != -E_OLD_VIEW && status != -E_NEW_VIEW &&
-           status != -E_NOT_PRIMARY && status != -E_NOT_SETTLED && status != -E_OVERLOADED &&
-           status != -EPROTO;
+    return status != -E_CONNECTION_LOST && status != -EPROTO &&
+           (status == 0 || error_errno(status) != EAGAIN);
 }
 
 union arguments {
