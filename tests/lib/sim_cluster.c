@@ -180,7 +180,9 @@ static void happen(struct sim_cluster *sim, const struct sim_event *event)
         sim_client_event(sim, event);
         break;
     case SIM_FAULT:
-        sim_fault_event(sim);
+        if (sim->settings.provoke_permille > 0) {
+            sim_fault_event(sim);
+        }
         break;
     }
 }
@@ -289,6 +291,7 @@ void sim_heal(struct sim_cluster *sim)
     sim_say(sim, 0, "everything is whole again");
     memset(sim->cut, 0, sizeof sim->cut);
     sim->store_away = false;
+    sim->settings.provoke_permille = 0;
     sim->settings.store_lose_permille = sim->settings.store_slow_permille = 0;
     sim->settings.slow_permille = sim->settings.give_up_permille = 0;
     for (uint32_t i = 0; i < SIM_BRICKS; i++) {

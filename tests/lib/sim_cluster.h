@@ -181,6 +181,7 @@ struct sim_settings {
     unsigned death_permille;   /* of notices that come at all */
     unsigned restart_ms;       /* until a process that ended by itself is started */
     unsigned give_up_permille; /* clients that do not wait for an answer any longer */
+    unsigned provoke_permille; /* faults just when something happens with views or logs */
     unsigned pause_us;         /* between what one thread of a brick does and the next */
 };
 
@@ -205,7 +206,8 @@ struct sim_cluster {
 
     struct view record;
     bool store_away;
-    bool hold_proposals, hold_store_answers, hold_views[SIM_BRICKS], hold_deaths[SIM_BRICKS];
+    bool hold_proposals[SIM_BRICKS], hold_store_answers, hold_views[SIM_BRICKS],
+        hold_deaths[SIM_BRICKS];
     bool hold_applied[SIM_BRICKS]; /* stories: nothing is applied */
 
     uint64_t acknowledged; /* the highest index that a client was told of */
@@ -352,5 +354,7 @@ void sim_check_step(struct sim_cluster *sim);
 void sim_check_log(struct sim_cluster *sim, uint32_t brick, uint64_t last);
 /* sim_faults.c */
 void sim_fault_event(struct sim_cluster *sim);
+/* Something happens just now that a fault may fall upon. */
+void sim_provoke(struct sim_cluster *sim);
 
 #endif

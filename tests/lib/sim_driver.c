@@ -276,6 +276,7 @@ static void perform(struct sim_cluster *sim, uint32_t brick, const struct replic
         break;
     case EFFECT_SERVE:
         self->serving = true;
+        sim_provoke(sim);
         sim_say(sim, brick, "serves view %llu", (unsigned long long)self->replica.view.number);
         break;
     case EFFECT_SILENCE:

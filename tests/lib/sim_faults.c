@@ -107,6 +107,14 @@ void sim_fault_event(struct sim_cluster *sim)
     }
 }
 
+void sim_provoke(struct sim_cluster *sim)
+{
+    if (sim_chance(sim, sim->settings.provoke_permille)) {
+        sim_schedule_event(sim, sim_between(sim, 0, 30000) * 1000,
+                           (struct sim_event){.kind = SIM_FAULT});
+    }
+}
+
 static void draw_temper(struct sim_cluster *sim)
 {
     static const unsigned slowest_us[] = {1000, 3000, 20000, 80000};
@@ -123,6 +131,7 @@ static void draw_temper(struct sim_cluster *sim)
     settings->death_permille = sim_chance(sim, 300) ? 300 : 1000;
     settings->restart_ms = (unsigned)sim_between(sim, 1, 1500);
     settings->give_up_permille = (unsigned)sim_between(sim, 0, 2) * 50;
+    settings->provoke_permille = (unsigned)sim_between(sim, 0, 2) * 100;
     settings->pause_us = (unsigned)(sim_chance(sim, 300) ? 5000 : 50);
 }
 
@@ -135,7 +144,7 @@ const char *sim_schedule(struct sim_cluster *sim, unsigned ms)
         sim_schedule_event(sim, i * NS_PER_MS, (struct sim_event){.kind = SIM_CLIENT, .brick = i});
     }
     uint64_t end_ns = sim->now_ns + ms * NS_PER_MS;
-    unsigned mean_ms = (unsigned)sim_between(sim, 50, 1200);
+    unsigned mean_ms = (unsigned)sim_between(sim, 30, 1200);
     while (sim->now_ns < end_ns && !sim->wrong[0]) {
         (void)sim_run(sim, (unsigned)sim_between(sim, 1, 2 * mean_ms));
         sim_fault_event(sim);

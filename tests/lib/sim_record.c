@@ -26,6 +26,7 @@ void sim_record_propose(struct sim_cluster *sim, uint32_t brick)
             (unsigned long long)replica->proposal.view.number, replica->proposal.view.primary,
             replica->proposal.view.members[0].state, replica->proposal.view.members[1].state,
             replica->proposal.view.members[2].state);
+    sim_provoke(sim);
     if (sim_chance(sim, sim->settings.store_lose_permille)) {
         return;
     }
@@ -85,6 +86,7 @@ static void propose(struct sim_cluster *sim, const struct sim_event *event)
                 sim->record.members[0].state, sim->record.members[1].state,
                 sim->record.members[2].state);
         sim_check_record(sim);
+        sim_provoke(sim);
         for (uint32_t i = 0; i < SIM_BRICKS; i++) {
             sim_record_push(sim, i);
         }
@@ -95,7 +97,7 @@ static void propose(struct sim_cluster *sim, const struct sim_event *event)
 /* It waits: nobody reaches the store, or the story wants it so. */
 static bool waits(struct sim_cluster *sim, const struct sim_event *event)
 {
-    bool held = (event->kind == SIM_PROPOSAL && sim->hold_proposals) ||
+    bool held = (event->kind == SIM_PROPOSAL && sim->hold_proposals[event->brick]) ||
                 (event->kind == SIM_PROPOSED && sim->hold_store_answers) ||
                 (event->kind == SIM_VIEW && sim->hold_views[event->brick]) ||
                 (event->kind == SIM_DEATH && sim->hold_deaths[event->brick]);
@@ -114,6 +116,8 @@ static void proposed(struct sim_cluster *sim, const struct sim_event *event)
 {
     sim_driver_view(sim, event->brick, event->record);
     if (event->number > 0) {
+        sim_say(sim, event->brick, "hears of its proposal %llu: %d",
+                (unsigned long long)event->number, event->status);
         sim_step(sim, event->brick,
                  (struct replica_event){.kind = EVENT_PROPOSED,
                                         .view_number = event->number,

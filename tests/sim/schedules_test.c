@@ -46,7 +46,7 @@ static bool run(uint64_t seed, unsigned ms, bool tracing, struct sums *sums)
 int main(void)
 {
     uint64_t first = setting("SEED", 1), schedules = setting("SCHEDULES", 1000);
-    unsigned ms = (unsigned)setting("DURATION", 6000);
+    unsigned ms = (unsigned)setting("DURATION", 10000);
     uint64_t failures = 0, most = setting("FAILURES", 1);
     bool tracing = setting("TRACE", 0) != 0;
     struct sums sums = {0};
