@@ -3,8 +3,8 @@
  * knows whether the cluster store took it.
  *
  * A proposal is the record of the next number, in place of the very record that this member acts
- * in. It is sent again until it is known to be the record or known to be refused: since numbers only
- * rise, a copy that arrives late finds another number and changes nothing.
+ * in. It is sent again until it is known to be the record or known to be refused: since numbers
+ * only rise, a copy that arrives late finds another number and changes nothing.
  *
  * SPDX-License-Identifier: Apache-2.0
  */

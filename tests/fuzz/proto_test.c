@@ -34,6 +34,7 @@
  *     u u32  h u64  b bool  n negative status  s string<255>  t string<4095>  j JSON text
  *     g gfid  a attr  w attr_before  e attr_change  c cred  i op_id  f statfs_info  r reply
  *     V volume_id  v view  p volume_spec  o an encoded operation, as opaque
+ *     P supervised_peer<SET_MEMBERS_MAX>
  */
 struct decoder {
     const char *name;
@@ -81,23 +82,33 @@ static const struct decoder decoders[] = {
     DECODER(brick_allocate_args, "uhcighhu"),
     DECODER(brick_seek_args, "uhcghu"),
     DECODER(brick_copy_args, "uhcighghh"),
+    DECODER(brick_renew_args, "uh"),
     DECODER(recall_args, "hggs"),
-    DECODER(replica_open_args, "uVuuvh"),
-    DECODER(replica_open_reply, "nhhhh"),
+    DECODER(replica_open_args, "uVuuvhh"),
+    DECODER(replica_open_reply, "nhhhhhh"),
     DECODER(replica_append_args, "uhho"),
     DECODER(replica_append_reply, "nhhh"),
     DECODER(replica_sync_args, "uhgh"),
     DECODER(replica_sync_reply, "nh"),
     DECODER(replica_heartbeat_args, "uhh"),
     DECODER(replica_heartbeat_reply, "nhhhh"),
+    DECODER(replica_beat_args, "uVuuhhhhuu"),
+    DECODER(replica_beat_reply, "nhhhhuuh"),
+    DECODER(replica_fetch_args, "uhghu"),
+    DECODER(replica_fetch_reply, "n"),
     DECODER(mgmt_volume_args, "ushu"),
     DECODER(mgmt_volume_reply, "np"),
     DECODER(mgmt_register_args, "uVuhhuuh"),
     DECODER(mgmt_register_reply, "np"),
+    DECODER(mgmt_propose_args, "uVuhhhv"),
+    DECODER(mgmt_propose_reply, "np"),
+    DECODER(mgmt_current_args, "uV"),
+    DECODER(mgmt_current_reply, "np"),
     DECODER(mgmt_command_args, "j"),
     DECODER(mgmt_command_reply, "j"),
     DECODER(supervised_view_args, "p"),
-    DECODER(supervised_status_reply, "nhuhhuhhhf"),
+    DECODER(supervised_status_reply, "nhuhhuhhhfP"),
+    DECODER(supervised_death_args, "uh"),
 };
 
 #define DECODER_COUNT (sizeof decoders / sizeof decoders[0])
@@ -162,6 +173,16 @@ static bool put_number(XDR *xdrs, char letter)
     }
 }
 
+static bool put_peers(XDR *xdrs)
+{
+    uint32_t count = (uint32_t)below(SET_MEMBERS_MAX + 1);
+    bool done = xdr_uint32_t(xdrs, &count);
+    for (uint32_t i = 0; done && i < count; i++) {
+        done = put_number(xdrs, 'u') && put_number(xdrs, 'u') && put_number(xdrs, 'h');
+    }
+    return done;
+}
+
 static union {
     struct gfid gfid;
     struct attr attr;
@@ -179,6 +200,8 @@ static union {
 static bool put_large(XDR *xdrs, char letter)
 {
     switch (letter) {
+    case 'P':
+        return put_peers(xdrs);
     case 'r':
         sample_reply(&random_values, (unsigned)below(1024), &any.reply);
         return xdr_reply(xdrs, &any.reply);

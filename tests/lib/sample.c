@@ -185,6 +185,7 @@ void sample_view(struct random_sequence *random, struct view *out_view)
     memset(out_view, 0, sizeof *out_view);
     out_view->set = sample_u32(random);
     out_view->number = sample_u64(random);
+    out_view->renewals = sample_u64(random);
     out_view->volatile_epoch = sample_u64(random);
     out_view->previous_end = sample_u64(random);
     out_view->member_count = (uint32_t)random_sequence_below(random, SET_MEMBERS_MAX + 1);
@@ -210,6 +211,7 @@ void sample_volume_spec(struct random_sequence *random, struct volume_spec *out_
     sample_volume_id(random, &out_spec->id);
     random_sequence_bytes(random, out_spec->handle_key, VOLUME_KEY_SIZE);
     out_spec->started = random_sequence_below(random, 2) == 1;
+    out_spec->min_insync = sample_u32(random);
     sample_view(random, &out_spec->view);
 }
 

@@ -42,7 +42,7 @@ void make_path(char out_path[PATH_MAX], const char *format, ...)
     snprintf(out_path, PATH_MAX, "%s/%s", directory, name);
 }
 
-void make_file(const char *name, const char *text)
+void put_file(const char *name, const char *text)
 {
     char path[PATH_MAX];
     make_path(path, "%s", name);

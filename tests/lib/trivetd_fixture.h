@@ -33,7 +33,7 @@ void end(void);
 
 void make_path(char out_path[PATH_MAX], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void make_file(const char *name, const char *text);
+void put_file(const char *name, const char *text);
 void remove_file(const char *name);
 bool has_file(const char *name);
 void config_make(struct daemon_config *config);

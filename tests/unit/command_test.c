@@ -60,7 +60,7 @@ static void a_volume_is_created_listed_and_deleted(void)
 
 static void what_failed_to_format_is_undone(void)
 {
-    make_file("b2/refuse-format", "");
+    put_file("b2/refuse-format", "");
     fail(create("gv0", 0), -EREMOTEIO, "cannot hold a brick; try another");
     CU_ASSERT(!has_file("b0/.trivet") && !has_file("b1/.trivet"));
     remove_file("b2/refuse-format");
@@ -91,7 +91,7 @@ static void bad_wishes_are_refused(void)
 
 static void a_started_volume_has_a_primary_that_answers(void)
 {
-    make_file("b1/last-index", "9");
+    put_file("b1/last-index", "9");
     create_and_start();
     wait_for_view(1); /* a start ends when the primary answers; backups may hear of it later */
     CU_ASSERT(brick_is(0, "backup") && brick_is(1, "primary") && brick_is(2, "backup"));
@@ -112,7 +112,7 @@ static void a_started_volume_has_a_primary_that_answers(void)
 static void a_brick_that_does_not_come_up_is_named(void)
 {
     succeed(create("gv0", 0));
-    make_file("b2/refuse-start", "");
+    put_file("b2/refuse-start", "");
     json_t *answer = simple("volume start", "gv0");
     CU_ASSERT_PTR_NOT_NULL(
         strstr(json_string_value(json_object_get(answer, "error")), "/b2 did not"));
@@ -149,7 +149,7 @@ static void a_volume_starts_without_a_brick(void)
 {
     create_and_start();
     succeed(simple("volume stop", "gv0"));
-    make_file("b0/refuse-start", "");
+    put_file("b0/refuse-start", "");
     json_t *answer = simple("volume start", "gv0");
     const char *warning = json_string_value(json_object_get(answer, "warning"));
     CU_ASSERT_PTR_NOT_NULL_FATAL(warning);
@@ -169,8 +169,8 @@ static void a_volume_starts_without_a_brick(void)
     succeed(answer);
 
     succeed(simple("volume stop", "gv0"));
-    make_file("b1/refuse-start", "");
-    make_file("b2/refuse-start", "");
+    put_file("b1/refuse-start", "");
+    put_file("b2/refuse-start", "");
     fail(simple("volume start", "gv0"), -EREMOTEIO, "/b1 did not come up");
     remove_file("b1/refuse-start");
     remove_file("b2/refuse-start");
@@ -182,8 +182,8 @@ static void a_volume_starts_without_a_brick(void)
 static void who_is_away_does_not_count(void)
 {
     create_and_start();
-    make_file("b0/remove-dead", "");
-    make_file("b2/refuse-start", "");
+    put_file("b0/remove-dead", "");
+    put_file("b2/refuse-start", "");
     CU_ASSERT_FATAL(kill((pid_t)brick_number(2, "pid"), SIGKILL) == 0);
     wait_for_primary_view(0, 2);
     CU_ASSERT(!brick_is_in_sync(2));
@@ -196,7 +196,7 @@ static void who_is_away_does_not_count(void)
     CU_ASSERT(was_seen);
     succeed(simple("volume stop", "gv0"));
     remove_file("b2/refuse-start");
-    make_file("b1/refuse-start", "");
+    put_file("b1/refuse-start", "");
     fail(simple("volume start", "gv0"), -EREMOTEIO, "/b1 did not come up");
 }
 
@@ -206,7 +206,7 @@ static void a_brick_that_begins_anew_is_no_failure(void)
     create_and_start();
     long long pid = brick_number(1, "pid");
     char path[PATH_MAX];
-    make_file("exit-status", "75");
+    put_file("exit-status", "75");
     make_path(path, "exit-status");
     char to[PATH_MAX];
     make_path(to, "b1/exit-status");
@@ -243,7 +243,7 @@ static void a_brick_that_died_makes_a_view(void)
     CU_ASSERT(brick_number(2, "pid") != pid && brick_number(2, "restarts") == 1);
 
     /* The primary dies: the longest log leads. */
-    make_file("b1/last-index", "5");
+    put_file("b1/last-index", "5");
     CU_ASSERT_FATAL(kill((pid_t)brick_number(1, "pid"), SIGKILL) == 0);
     wait_for_view(3);
     CU_ASSERT_FATAL(kill((pid_t)brick_number(0, "pid"), SIGKILL) == 0);
@@ -296,7 +296,7 @@ static void a_damaged_store_stops_the_start(void)
 {
     succeed(create("gv0", 0));
     daemon_stop(trivetd);
-    make_file("state/store/volume%2Fgv0", "nonsense");
+    put_file("state/store/volume%2Fgv0", "nonsense");
     struct daemon_config config;
     struct refusal why = {""};
     config_make(&config);
@@ -352,7 +352,7 @@ static void commands_on_a_volume_are_serialized(void)
 static void a_waiting_start_holds_nobody_up(void)
 {
     succeed(create("gv0", 0));
-    make_file("b0/never-register", "");
+    put_file("b0/never-register", "");
     struct sent sent = {.text = "{\"command\": \"volume start\", \"volume\": \"gv0\"}",
                         .status = 1};
     CU_ASSERT_FATAL(pthread_create(&sent.thread, NULL, send_command, &sent) == 0);

@@ -296,7 +296,7 @@ static void play(void)
     static const char *const silent[] = {"b0/never-register", "b1/never-register",
                                          "b2/never-register"};
     for (uint32_t i = 0; i < PLAYERS; i++) {
-        make_file(silent[i], "");
+        put_file(silent[i], "");
         players[i] = (struct player){.number = i, .incarnation = 100 + i};
         struct player *player = &players[i];
         player->program = (struct rpc_program){

@@ -228,12 +228,12 @@ static void test_broken_limits_are_refused(void)
     do {
         sample_view(&random_values, &view);
     } while (view.member_count == 0);
-    check_refused((xdrproc_t)xdr_view, &view, 12, view.member_count);
-    check_refused((xdrproc_t)xdr_view, &view, 32, SET_MEMBERS_MAX + 1);
-    check_refused((xdrproc_t)xdr_view, &view, 40, MEMBER_JOINING + 1);
-    check_refused((xdrproc_t)xdr_view, &view, 60, HOST_SIZE_MAX + 1);
+    check_refused((xdrproc_t)xdr_view, &view, 20, view.member_count);
+    check_refused((xdrproc_t)xdr_view, &view, 40, SET_MEMBERS_MAX + 1);
+    check_refused((xdrproc_t)xdr_view, &view, 48, MEMBER_JOINING + 1);
+    check_refused((xdrproc_t)xdr_view, &view, 68, HOST_SIZE_MAX + 1);
     (void)snprintf(view.members[0].host, sizeof view.members[0].host, "host");
-    check_refused((xdrproc_t)xdr_view, &view, 64, 0); /* NULs in the text */
+    check_refused((xdrproc_t)xdr_view, &view, 72, 0); /* NULs in the text */
 }
 
 static void test_encoding_what_breaks_a_limit_fails(void)
