@@ -5,6 +5,7 @@
  */
 #include "gateway/object_cache.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <xxhash.h>
 #include "backend/base/clock.h"
@@ -397,7 +398,9 @@ void object_cache_learn(struct object_cache *cache, const struct volume_request 
 {
     const struct reply *reply = &request->reply;
     bool changes = is_mutation(request->op);
-    if (!cache->slots || (!changes && (!is_read(request->op) || reply->status < 0))) {
+    bool is_found =
+        reply->status == 0 || (request->op == VOLUME_LOOKUP && reply->status == -ENOENT);
+    if (!cache->slots || (!changes && (!is_read(request->op) || !is_found))) {
         return;
     }
     if (changes) {
@@ -411,10 +414,14 @@ void object_cache_learn(struct object_cache *cache, const struct volume_request 
         .sent_ns = sent_ns,
     };
     struct lesson parent = object;
-    parent.grant_ms = reply->status == 0 ? reply->parent_grant_ms : 0;
+    parent.grant_ms = is_found ? reply->parent_grant_ms : 0;
     switch (request->op) {
-    case VOLUME_GETATTR:
     case VOLUME_LOOKUP:
+        if (parent.grant_ms > 0 && reply->parent.type != OBJECT_NONE) {
+            learn(cache, &request->object, &reply->parent, &parent);
+        }
+        break;
+    case VOLUME_GETATTR:
     case VOLUME_ACCESS:
     case VOLUME_READ:
     case VOLUME_SETATTR:

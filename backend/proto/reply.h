@@ -30,7 +30,9 @@ struct reply {
     uint64_t view;  /* the view it was answered in */
     /* How long, from sending the request, object and name may be cached; 0: not. */
     uint32_t grant_ms;
-    uint32_t parent_grant_ms; /* the same of parent's and parent2's attributes, after a mutation */
+    /* The same of parent's and parent2's attributes after a mutation, and of parent's with a LOOKUP
+     * for a caller that the brick checks. */
+    uint32_t parent_grant_ms;
 
     /* After the operation: the object looked up, made, read, changed, removed. */
     struct attr object;
