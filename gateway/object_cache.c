@@ -456,6 +456,28 @@ void object_cache_learn(struct object_cache *cache, const struct volume_request 
     learn_object(cache, request, &object);
 }
 
+static bool is_taken(struct object_cache *cache, const struct gfid *gfid, uint64_t now_ns)
+{
+    uint64_t number = number_of(gfid);
+    AUTO_LOCK(lock_of(cache, number));
+    const struct object_slot *slot = &cache->slots[number];
+    return !is_of(slot, gfid) && slot->attr.type != OBJECT_NONE && slot->until_ns > now_ns;
+}
+
+void object_cache_list(struct object_cache *cache, const struct volume_request *request,
+                       const struct attr *attr, uint64_t sent_ns)
+{
+    const struct lesson lesson = {
+        .request = request,
+        .is_found = true,
+        .grant_ms = request->reply.grant_ms,
+        .sent_ns = sent_ns,
+    };
+    if (cache->slots && !is_taken(cache, &attr->gfid, sent_ns)) {
+        learn(cache, &attr->gfid, attr, &lesson);
+    }
+}
+
 void object_cache_unknown(struct object_cache *cache, const struct volume_request *request,
                           uint64_t now_ns)
 {
