@@ -36,7 +36,8 @@ struct reply {
 
     /* After the operation: the object looked up, made, read, changed, removed. */
     struct attr object;
-    struct attr parent;  /* after: the directory that holds the name (RENAME: the first) */
+    /* After: the directory that holds the name (RENAME: the first). READDIR: "..", if known. */
+    struct attr parent;
     struct attr parent2; /* after: RENAME's second directory; LINK and others: absent */
     struct attr
         replaced; /* after: RENAME's object that lost its name to another, or changed places */
