@@ -35,6 +35,10 @@
 #define UNMARKED_WHILE_HEALED 35           /* stops in the middle of healing, comes back for whole */
 #define PROMOTED_BEFORE_CAUGHT_UP 36
 #define SUSPICION_FORGOTTEN 37             /* by a restart before the comparison */
+#define SUSPECT_LEADS_BEFORE_ALL_ARE_BACK 38
+/* durability: rule 16 */
+#define ANSWERED_BEFORE_SYNC 39
+#define SYNCED_ON_PRIMARY_ONLY 60
 /* client: rules 5, 8, 14, 15 */
 #define UNSETTLED_READ 40                  /* a new primary serves its tail */
 #define UNCOMMITTED_READ 41

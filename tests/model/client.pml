@@ -55,6 +55,7 @@ inline reply(p, op)
     d_step {
         sent[op] != UNSENT && !member(answered | refused, op) && primary(p) && lease_valid(p) &&
             contains(brick[p].log, op) &&
+            synced(p, index_of(p, op) + 1) &&
             (known_committed(p, index_of(p, op) + 1) ||
                 (breaks(CACHED_REPLY_OF_UNCOMMITTED) && !serving(p))) ->
         answered = answered | only(op);

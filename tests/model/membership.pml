@@ -50,7 +50,8 @@ inline crash(b)
 inline reboot(who, keep)
 {
     d_step {
-        brick[who].up && reboots_left > 0 && (keep == 0 || keep < brick[who].length) ->
+        brick[who].up && reboots_left > 0 && (keep == 0 || keep < brick[who].length) &&
+            keep >= brick[who].synced ->
         reboots_left = reboots_left - 1;
         lose_memory(who);
         brick[who].log = prefix(brick[who].log, keep);
@@ -117,6 +118,7 @@ inline heal_begin(p, m)
             brick[m].length = 0
         fi;
         brick[m].known = 0;
+        brick[m].synced = 0;
         printf("brick %d: is being healed by %d\n", m, p)
     }
 }
@@ -152,10 +154,55 @@ inline promote(p, m)
 {
     d_step {
         joins && may_propose(p) && primary(p) && brick[m].up && same_view(p, m) && brick[m].ready &&
-            ((serving(p) && !member(in_sync(p), m)) || brick[m].suspect) && caught_up(p, m) ->
+            ((serving(p) && !member(in_sync(p), m)) || brick[m].suspect) && caught_up(p, m) &&
+            (!durable || brick[m].synced == brick[m].length) ->
         k = in_sync(p) | only(m);
         l = with_pair(record(p).lives, m, brick[m].life);
         offer_view(p);
         printf("brick %d: proposes with %d\n", p, m)
+    }
+}
+
+/* In one step with the removal of the third. */
+inline replace(p, m)
+{
+    d_step {
+        replacements && may_propose(p) && primary(p) && serving(p) && brick[m].up &&
+            same_view(p, m) && brick[m].ready && !member(in_sync(p), m) && caught_up(p, m) &&
+            (!durable || brick[m].synced == brick[m].length) ->
+        k = only(p) | only(m);
+        l = with_pair(record(p).lives, m, brick[m].life);
+        offer_view(p);
+        printf("brick %d: proposes only itself and %d\n", p, m)
+    }
+}
+
+/* ---- rule 10: all are suspect ----
+ * Once all are back, and not before, the view names what they are now, and settling takes the longest log.
+ * What was durable is on each of them; the rest may be gone from all, as the view's volatile epoch says. */
+
+#define back(b) (!member(view[current].in_sync, b) || \
+    (brick[b].up && brick[b].view == current && brick[b].suspect && !brick[b].marked) || \
+    (breaks(SUSPECT_LEADS_BEFORE_ALL_ARE_BACK) && !brick[b].up))
+#define suspect_if_in_sync(b) (!member(view[current].in_sync, b) || brick[b].suspect)
+#define holds_if_in_sync(b, op) (member(view[current].in_sync, b) && contains(brick[b].log, op))
+#define held(op) (holds_if_in_sync(0, op) || holds_if_in_sync(1, op) || holds_if_in_sync(2, op))
+
+inline succeed_suspect(b)
+{
+    d_step {
+        recovery && brick[b].up && brick[b].suspect && !brick[b].marked &&
+            brick[b].view == current && current + 1 < views && brick[b].proposed == 0 &&
+            brick[b].offer == 0 && member(in_sync(b), b) && back(0) && back(1) && back(2) &&
+            no_promise_runs(b) && store_lease_over(b) ->
+        if /* P1 promises nothing but what is durable once no unsuspect brick is left */
+        :: !durable && suspect_if_in_sync(0) && suspect_if_in_sync(1) && suspect_if_in_sync(2) ->
+            answered = answered & ((held(1) -> only(1) : 0) | (held(2) -> only(2) : 0))
+        :: else
+        fi;
+        k = in_sync(b);
+        l = brick[0].life | (brick[1].life << 2) | (brick[2].life << 4);
+        offer_view(b);
+        printf("brick %d: suspect, proposes itself\n", b)
     }
 }

@@ -49,6 +49,7 @@ model_run()
 model_promise()
 {
     case $(grep -m1 'assertion violated' out) in
+    *'goal=='*) echo goal ;;
     *newest_answer*) echo P2 ;;
     *possible*) echo P4 ;;
     *answered*) echo P1 ;;

@@ -89,6 +89,16 @@ inline apply_old(p, b)
     }
 }
 
+/* Rule 16: only where operations are durable (option DURABLE). A promotion has synced the joiner. */
+inline sync(b)
+{
+    d_step {
+        durable && brick[b].up && brick[b].synced < brick[b].length ->
+        brick[b].synced = brick[b].length;
+        printf("brick %d: syncs\n", b)
+    }
+}
+
 /* The commit index rides on operations and heartbeats. */
 inline learn_committed(b)
 {
@@ -158,6 +168,7 @@ inline cut_back(p, m)
         brick[m].log = 0;
         brick[m].length = 0;
         brick[m].known = 0;
+        brick[m].synced = 0;
         printf("brick %d: is half cut back\n", m)
     }
 }

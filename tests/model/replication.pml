@@ -17,6 +17,7 @@ c_decl {
 #include "order.pml"
 #include "membership.pml"
 #include "client.pml"
+#include "goals.pml"
 
 inline read_options()
 {
@@ -27,6 +28,11 @@ inline read_options()
         start = option("START", 7);
         tail = option("TAIL", 0);
         joins = option("JOINS", 0);
+        replacements = option("REPLACEMENTS", 0);
+        durable = option("DURABLE", 0);
+        views_checked = option("P2", 1);
+        recovery = option("RECOVERY", 0);
+        goal = option("GOAL", 0);
         removals = option("REMOVALS", 1);
         store_leases = option("STORE_LEASES", 0);
         refusals = option("REFUSALS", 0);
@@ -76,6 +82,7 @@ active proctype replication()
     :: each_brick_and_op(sequence)
     :: each_brick(apply)
     :: each_brick(learn_committed)
+    :: each_brick(sync)
     :: each_pair(heartbeat)
     :: each_pair(promise_ends)
     /* views */
@@ -97,6 +104,8 @@ active proctype replication()
     :: each_pair(heal_begin)
     :: each_pair(heal_end)
     :: each_pair(promote)
+    :: each_pair(replace)
+    :: each_brick(succeed_suspect)
     /* the client */
     :: each_brick_and_op(send_once)
     :: each_op(resend)
@@ -113,6 +122,7 @@ active proctype replication()
     :: each_pair(apply_old)
     :: each_pair(cut_back)
     :: each_brick_and_op(reply_of_undone)
+    :: reach_goal()
     :: break
     od
 }

@@ -38,6 +38,7 @@ typedef brick_state {
     unsigned log : 6;
     unsigned length : 2;
     unsigned known : 2;        /* so much of its log it knows to be committed */
+    unsigned synced : 2;       /* so much of its log survives its machine */
     /* in memory */
     unsigned up : 1;
     unsigned proposed : 3;     /* the in_sync set of a proposal whose outcome it does not know; 0: none */
@@ -90,7 +91,8 @@ int possible; /* what the client may believe; see linear.c */
 /* Options, set once from the environment (linear.c): no part of a state. */
 hidden byte broken;
 hidden byte views, ops, start, tail;
-hidden byte joins, removals, store_leases, refusals, caches, names;
+hidden byte joins, replacements, removals, store_leases, refusals, caches, names, durable, recovery, views_checked;
+hidden byte goal;
 
 /* Arguments and results of linear.c, and counters within a step. */
 hidden byte log_given, length_given, op_given, name_given, value_given;
@@ -156,6 +158,14 @@ hidden byte k, l;
 #define promised(p) (breaks(NO_LEASE) || (breaks(ONE_BACKUP_LEASE) && brick[p].lease != 0) || \
     subset(required_to_answer(p), brick[p].lease | only(p)))
 #define lease_valid(p) (promised(p) || store_lease == p)
+
+/* Rule 16: on stable storage of every in-sync member. */
+#define synced_if_required(p, m, index) \
+    (!member(required_to_commit(p), m) || brick[m].synced >= (index))
+#define synced(p, index) (!durable || breaks(ANSWERED_BEFORE_SYNC) || \
+    (brick[p].synced >= (index) && (breaks(SYNCED_ON_PRIMARY_ONLY) || \
+    (synced_if_required(p, 0, index) && synced_if_required(p, 1, index) && \
+    synced_if_required(p, 2, index)))))
 
 /* Rule 3: in-sync logs are prefixes of one another. */
 #define shorter(a, b) (brick[a].length < brick[b].length -> brick[a].length : brick[b].length)

@@ -24,5 +24,5 @@ while read -r configuration; do
     model_run intact $configuration || model_fails "$configuration"
     [ "$found" = none ] || model_fails "the intact model breaks $found: $configuration"
     printf '%-66s %9d states %5s s\n' "intact: $configuration" "$states" "$seconds"
-done < <(cut -d' ' -f3- rows | sort -u)
+done < <(cut -d' ' -f3- rows | sed 's/ P2=0//' | sort -u)
 exit "$model_failed"
