@@ -1,6 +1,6 @@
 #!/bin/bash
-# Compile the model into its checker: build.sh PROGRAM. Everything generated goes beside PROGRAM. Without spin there
-# is no program, and the tests are skipped.
+# Compile the model into its checker: build.sh PROGRAM. Everything generated goes beside PROGRAM.
+# Without spin there is no program, and the tests are skipped.
 # SPDX-License-Identifier: Apache-2.0
 set -eu
 program=$(realpath -m "$1")

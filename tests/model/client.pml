@@ -2,9 +2,9 @@
  * The client: answers, refusals, replies, caches. Rules 5, 8, 14 and 15.
  * SPDX-License-Identifier: Apache-2.0
  *
- * Operations begin when they are first sequenced and answers arrive when they are sent: anything later
- * constrains less. A client that does not hear sends again, so an operation may come to any primary, at any
- * time, any number of times, also after it was answered.
+ * Operations begin when they are first sequenced and answers arrive when they are sent: anything
+ * later constrains less. A client that does not hear sends again, so an operation may come to any
+ * primary, at any time, any number of times, also after it was answered.
  */
 
 /* ---- rule 8 ---- */
@@ -162,8 +162,8 @@ inline abandon_read()
 
 /* ---- rule 15 ---- */
 
-/* Of the state just read, unless it has changed meanwhile. What is sequenced after it waits for the grant's
- * end before it commits. */
+/* Of the state just read, unless it has changed meanwhile. What is sequenced after it waits for
+ * the grant's end before it commits. */
 inline grant(by)
 {
     if

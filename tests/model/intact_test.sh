@@ -1,7 +1,7 @@
 #!/bin/bash
 # The rules keep the promises P1 to P4, and do not keep them by forbidding everything.
-# Method: complete searches of the small configurations of configurations.list, or with LARGE=1 of the large ones;
-# then a way to each of goals.list.
+# Method: complete searches of the small configurations of configurations.list, or with LARGE=1 of
+# the large ones; then a way to each of goals.list.
 # SPDX-License-Identifier: Apache-2.0
 set -u
 # shellcheck source=tests/model/model.sh

@@ -22,7 +22,8 @@ inline lose_memory(lost)
     :: else
     fi;
     if
-    :: breaks(DEATH_NOTICE_SKIPS_PROMISE) || breaks(DEATH_NOTICE_WITHOUT_INCARNATION) -> notice = lost
+    :: breaks(DEATH_NOTICE_SKIPS_PROMISE) || breaks(DEATH_NOTICE_WITHOUT_INCARNATION) ->
+        notice = lost
     :: else
     fi;
     if /* attack: the view was not durable before it acted in it */
@@ -45,13 +46,13 @@ inline crash(b)
     }
 }
 
-/* The machine stops: what was not synced is gone, down to a length of keep. Which part of a log is left does
- * not matter beyond that, since a suspect's log is never looked at. */
+/* The machine stops: what was not synced is gone, down to a length of keep. Which part of a log
+ * is left does not matter beyond that, since a suspect's log is never looked at. */
 inline reboot(who, keep)
 {
     d_step {
-        brick[who].up && reboots_left > 0 && (keep == 0 || keep < brick[who].length) &&
-            keep >= brick[who].synced ->
+        brick[who].up && reboots_left > 0 && keep >= brick[who].synced &&
+            (keep == 0 || keep < brick[who].length || keep == brick[who].synced) ->
         reboots_left = reboots_left - 1;
         lose_memory(who);
         brick[who].log = prefix(brick[who].log, keep);
@@ -84,7 +85,7 @@ inline restart(b)
         !brick[b].up ->
         brick[b].up = 1;
         printf("brick %d: starts again\n", b);
-        if /* attack: its machine has not stopped since the last start, so it takes itself for whole */
+        if /* attack: its machine did not stop since the last start, so it thinks itself whole */
         :: breaks(SUSPICION_FORGOTTEN) || (breaks(UNMARKED_WHILE_HEALED) && brick[b].marked) ->
             brick[b].suspect = 0
         :: else
@@ -143,8 +144,9 @@ inline heal_end(p, m)
     }
 }
 
-/* ---- rule 12: who has everything committed, and acknowledges, is put in; rule 10: so re-enters a suspect ----
- * A promotion sent after an unnoticed crash of the joiner is like one sent before it. */
+/* ---- rule 12: who has everything committed, and acknowledges, is put in; rule 10: so re-enters
+ * a suspect ---- A promotion sent after an unnoticed crash of the joiner is like one sent before
+ * it. */
 
 #define has_if_committed(p, m, index) (has_acked(p, m, index) || !committed(p, index))
 #define caught_up(p, m) (breaks(PROMOTED_BEFORE_CAUGHT_UP) || \
@@ -177,9 +179,9 @@ inline replace(p, m)
     }
 }
 
-/* ---- rule 10: all are suspect ----
- * Once all are back, and not before, the view names what they are now, and settling takes the longest log.
- * What was durable is on each of them; the rest may be gone from all, as the view's volatile epoch says. */
+/* ---- rule 10: all are suspect ---- Once all are back, and not before, the view names what they
+ * are now, and settling takes the longest log. What was durable is on each of them; the rest may
+ * be gone from all, as the view's volatile epoch says. */
 
 #define back(b) (!member(view[current].in_sync, b) || \
     (brick[b].up && brick[b].view == current && brick[b].suspect && !brick[b].marked) || \

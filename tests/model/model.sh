@@ -19,15 +19,16 @@ model_rows()
     grep -v '^#' "$model_tree/tests/model/$1"
 }
 
-# model_run BROKEN OPTION=N...: searches; sets found (the violated promise, or none), states, megabytes,
-# seconds. Ends with 1 if the search was not complete: too deep, too large, killed.
+# model_run BROKEN OPTION=N...: searches; sets found (the violated promise, or none), states,
+# megabytes, seconds. Ends with 1 if the search was not complete: too deep, too large, killed.
 # shellcheck disable=SC2034 # the results are for the caller
 model_run()
 {
     local name=${1^^} start
     number=0
     if [ "$1" != intact ]; then
-        number=$(awk -v name="${name//-/_}" '$2 == name { print $3 }' "$model_tree/tests/model/breaks.pml")
+        number=$(awk -v name="${name//-/_}" '$2 == name { print $3 }' \
+            "$model_tree/tests/model/breaks.pml")
     fi
     [ -n "$number" ] || { echo "no such variant: $1"; return 1; }
     start=$(date +%s%N)

@@ -89,7 +89,8 @@ inline apply_old(p, b)
     }
 }
 
-/* Rule 16: only where operations are durable (option DURABLE). A promotion has synced the joiner. */
+/* Rule 16: only where operations are durable (option DURABLE). A promotion has synced the
+ * joiner. */
 inline sync(b)
 {
     d_step {
@@ -158,12 +159,14 @@ inline roll_forward(p, m)
     }
 }
 
-/* attack: a member with more than the primary is cut back instead; half of it done, it has neither state */
+/* attack: a member with more than the primary is cut back instead; half of it done, it has
+ * neither state */
 inline cut_back(p, m)
 {
     d_step {
-        breaks(HEAL_CUTS_AN_IN_SYNC_BRICK) && primary(p) && member(brick[p].settled, p) && brick[m].up &&
-            same_view(p, m) && member(in_sync(p), m) && !member(brick[p].settled, m) && whole(m) &&
+        breaks(HEAL_CUTS_AN_IN_SYNC_BRICK) && primary(p) && member(brick[p].settled, p) &&
+            brick[m].up && same_view(p, m) && member(in_sync(p), m) &&
+            !member(brick[p].settled, m) && whole(m) &&
             brick[m].length > brick[p].length ->
         brick[m].log = 0;
         brick[m].length = 0;

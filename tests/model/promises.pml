@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-/* P1: no brick that may lead misses what was acknowledged; rule 3: in-sync logs are prefix-related. */
+/* P1: no brick that may lead misses what was acknowledged; rule 3: in-sync logs are prefix-
+ * related. */
 #define may_lead(b) (member(view[current].in_sync, b) && whole(b))
 #define holds_answered(b) ((!member(answered, 1) || contains(brick[b].log, 1)) && \
     (!member(answered, 2) || contains(brick[b].log, 2)))
@@ -17,8 +18,8 @@ inline check_logs()
     assert(logs_agree(0, 1) && logs_agree(0, 2) && logs_agree(1, 2))
 }
 
-/* P2: once a view has answered, no older one does. With the option P2=0 not asked, so that a search goes on to what
- * a client sees of it (P4). */
+/* P2: once a view has answered, no older one does. With the option P2=0 not asked, so that a
+ * search goes on to what a client sees of it (P4). */
 inline check_view(who)
 {
     assert(!views_checked || brick[who].view >= newest_answer); /* P2 */

@@ -1,6 +1,6 @@
 /*
- * Replication: primary and backups over agreed views, with everything that may go wrong. ../../ARCHITECTURE.md
- * says what for; README how to run it.
+ * Replication: primary and backups over agreed views, with everything that may go wrong.
+ * ../../ARCHITECTURE.md says what for; README how to run it.
  * SPDX-License-Identifier: Apache-2.0
  *
  * One process chooses steps; each is atomic and guarded by its rule.
@@ -45,8 +45,8 @@ inline read_options()
     }
 }
 
-/* View 0: the lowest brick leads the set START, all with empty logs. With TAIL, brick 0 is not in sync and
- * has what it once sequenced and nobody else got: operation 1. */
+/* View 0: the lowest brick leads the set START, all with empty logs. With TAIL, brick 0 is not
+ * in sync and has what it once sequenced and nobody else got: operation 1. */
 inline start_bricks()
 {
     k = (member(start, 0) -> 0 : 1);

@@ -1,11 +1,12 @@
 /*
- * What the model knows: the store's view records, three bricks, the client, and the words of the rules.
+ * What the model knows: the store's view records, three bricks, the client, and the words of the
+ * rules.
  * SPDX-License-Identifier: Apache-2.0
  *
- * A brick that is frozen, or a message that is late, is a step not taken yet. Fields are as narrow as they
- * can be: the memory of a search is states times size. Small numbers stand for sets and lists: bit b of a
- * set is brick b; a log is a list of operations 1 and 2 in two bits each, oldest lowest; so are the
- * incarnations ("lives") and acknowledgements of three bricks.
+ * A brick that is frozen, or a message that is late, is a step not taken yet. Fields are as narrow
+ * as they can be: the memory of a search is states times size. Small numbers stand for sets and
+ * lists: bit b of a set is brick b; a log is a list of operations 1 and 2 in two bits each, oldest
+ * lowest; so are the incarnations ("lives") and acknowledgements of three bricks.
  */
 #define VIEWS 4  /* of two bits; fewer by the option VIEWS */
 #define NOBODY 3 /* where a brick's number may be */
@@ -41,13 +42,13 @@ typedef brick_state {
     unsigned synced : 2;       /* so much of its log survives its machine */
     /* in memory */
     unsigned up : 1;
-    unsigned proposed : 3;     /* the in_sync set of a proposal whose outcome it does not know; 0: none */
+    unsigned proposed : 3;     /* the set of a proposal whose outcome it does not know; 0: none */
     unsigned lease : 3;        /* as primary: whose promises hold */
     unsigned acked : 6;        /* as primary: how much each member has acknowledged */
     unsigned reported : 3;     /* as primary: who told it its log, rule 9 */
     unsigned settled : 3;      /* as primary: who has this view's log */
     /* in the network: outlives its sender */
-    unsigned offer : 3;        /* a proposal that the store has not seen; always on the current version */
+    unsigned offer : 3;        /* a proposal that may land yet, on the current version */
     unsigned offer_lives : 6;
     /* only where a rule is broken */
     unsigned missed : 1;       /* lost a message of the stream and went on */
@@ -57,10 +58,11 @@ typedef brick_state {
 view_record view[VIEWS];
 brick_state brick[3];
 unsigned current : 2;              /* the store's view */
-unsigned store_lease : 2 = NOBODY; /* whom the store's record, unchanged for less than a grace, protects */
+unsigned store_lease : 2 = NOBODY; /* whom the record protects: changed within a grace */
 unsigned notice : 2 = NOBODY;      /* only where a rule is broken: the last death heard of */
 
-/* the client's mutations: not sent, sent once (to brick sent - 1), or resent to whoever may answer */
+/* the client's mutations: not sent, sent once (to brick sent - 1), or resent to whoever may
+ * answer */
 #define UNSENT 0
 #define SENT_TO(b) ((b) + 1)
 #define RESENT 4
@@ -91,7 +93,8 @@ int possible; /* what the client may believe; see linear.c */
 /* Options, set once from the environment (linear.c): no part of a state. */
 hidden byte broken;
 hidden byte views, ops, start, tail;
-hidden byte joins, replacements, removals, store_leases, refusals, caches, names, durable, recovery, views_checked;
+hidden byte joins, replacements, removals, store_leases, refusals, caches, names;
+hidden byte durable, recovery, views_checked;
 hidden byte goal;
 
 /* Arguments and results of linear.c, and counters within a step. */
@@ -129,8 +132,8 @@ hidden byte k, l;
     (acked_if_required(p, 0, index) && acked_if_required(p, 1, index) && \
         acked_if_required(p, 2, index)))
 
-/* Which names an operation touches. One register: all do. Two names: 1 renames name 0 to name 1, 2 makes
- * name 0 anew. */
+/* Which names an operation touches. One register: all do. Two names: 1 renames name 0 to name 1,
+ * 2 makes name 0 anew. */
 #define touches(op, name) ((op) != 0 && (!names || (name) == 0 || (op) == 1))
 /* The length of the shortest prefix that a name's state rests on. */
 #define rests_on(log, length, name) \

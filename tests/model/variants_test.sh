@@ -1,5 +1,6 @@
 #!/bin/bash
-# Every rule is needed: without it, the model finds a broken promise, and with it none, in the same configuration.
+# Every rule is needed: without it the model finds a broken promise, and with it none, in the same
+# configuration.
 # Method: variants.list; the checker's search of each is complete or ends at the first violation.
 # SPDX-License-Identifier: Apache-2.0
 set -u
@@ -11,7 +12,8 @@ while read -r variant rule configuration; do
     # shellcheck disable=SC2086 # options
     model_run "$variant" $configuration || model_fails "$variant: $configuration"
     [ "$found" != none ] || model_fails "$variant was not caught: $configuration"
-    printf '%-34s rule %-6s %-7s %9d states %5s s\n' "$variant" "$rule" "$found" "$states" "$seconds"
+    printf '%-34s rule %-6s %-7s %9d states %5s s\n' "$variant" "$rule" "$found" "$states" \
+        "$seconds"
 done <rows
 
 # Every name is in the list, so that none is forgotten.

@@ -2,14 +2,14 @@
  * Views and leases: rules 1, 6 and 7.
  * SPDX-License-Identifier: Apache-2.0
  *
- * What only availability wants (who is in contact, who agrees that the primary is silent) is left out: any
- * brick proposes whenever safety lets it.
+ * What only availability wants (who is in contact, who agrees that the primary is silent) is left
+ * out: any brick proposes whenever safety lets it.
  */
 
 /* ---- rule 1: put-if-version, with an outcome that stays unknown for any time ---- */
 
-#define may_propose(b) (brick[b].up && whole(b) && brick[b].view == current && current + 1 < views && \
-    brick[b].proposed == 0 && brick[b].offer == 0)
+#define may_propose(b) (brick[b].up && whole(b) && brick[b].view == current && \
+    current + 1 < views && brick[b].proposed == 0 && brick[b].offer == 0)
 
 /* Offers the set k with the incarnations l. */
 inline offer_view(proposer)
@@ -42,7 +42,8 @@ inline land(b)
     }
 }
 
-/* A linearizable read tells the proposer that its offer was void: only once it cannot land any more. */
+/* A linearizable read tells the proposer that its offer was void: only once it cannot land any
+ * more. */
 inline learn_failure(b)
 {
     d_step {
@@ -114,10 +115,10 @@ inline forget_view(v)
     fi
 }
 
-/* ---- rule 6: leases, as tokens ----
- * The member counts from sending its promise and the primary from asking for it, so the primary's part ends
- * first: one token for both, which may go at any time. It outlives the member's crash. The primary's crash
- * takes its tokens along: it can use them no more, and a death notice may be as quick as that. */
+/* ---- rule 6: leases, as tokens ---- The member counts from sending its promise and the primary
+ * from asking for it, so the primary's part ends first: one token for both, which may go at any
+ * time. It outlives the member's crash. The primary's crash takes its tokens along: it can use
+ * them no more, and a death notice may be as quick as that. */
 
 inline heartbeat(p, m)
 {
@@ -142,8 +143,8 @@ inline promise_ends(p, m)
 
 #define no_promise_runs(b) (!member(brick[0].lease, b) && !member(brick[1].lease, b) && \
     !member(brick[2].lease, b))
-/* attack: the notice about one primary voids what was promised to an older one; or, it does not say which
- * incarnation died */
+/* attack: the notice about one primary voids what was promised to an older one; or, it does not
+ * say which incarnation died */
 #define death_excuses(b) \
     ((breaks(DEATH_NOTICE_SKIPS_PROMISE) && notice == view[current].primary) || \
     (breaks(DEATH_NOTICE_WITHOUT_INCARNATION) && notice == view[current].primary && \
@@ -154,8 +155,8 @@ inline promise_ends(p, m)
 #define store_lease_over(b) \
     (store_lease == NOBODY || store_lease == b || breaks(IGNORED_STORE_LEASE))
 
-/* A member takes over, once nothing that it promised runs; with or without removing one (not itself: then
- * nobody). */
+/* A member takes over, once nothing that it promised runs; with or without removing one (not
+ * itself: then nobody). */
 inline succeed(who, removed)
 {
     d_step {
@@ -185,12 +186,13 @@ inline remove_member(p, removed)
     }
 }
 
-/* A primary that cannot have all promises lets the store protect it: it changes the record, which voids
- * offers on the version before. */
+/* A primary that cannot have all promises lets the store protect it: it changes the record,
+ * which voids offers on the version before. */
 inline renew_store_lease(p)
 {
     d_step {
-        store_leases && store_lease == NOBODY && primary(p) && brick[p].proposed == 0 && !promised(p) &&
+        store_leases && store_lease == NOBODY && primary(p) && !promised(p) &&
+            brick[p].proposed == 0 &&
             (brick[p].view == current || breaks(STORE_LEASE_OF_OLD_VIEW)) ->
         store_lease = p;
         printf("brick %d: renews the store's record\n", p);
