@@ -10,6 +10,7 @@
 #include <xxhash.h>
 #include "backend/base/clock.h"
 #include "backend/base/scope.h"
+#include "backend/proto/dirent.h"
 #include "gateway/permission.h"
 
 void name_cache_init(struct name_cache *cache, struct object_cache *objects, bool is_used)
@@ -213,6 +214,47 @@ static void make(struct name_cache *cache, const struct volume_request *request,
            &reply->object.gfid, until_ns);
 }
 
+/* Nothing is known of this name's slot from before the request; so no change of this client's may
+ * have been answered since. Such a change counts first and then takes the slot's lock. */
+static void list_name(struct name_cache *cache, const struct volume_request *request,
+                      const struct dirent_entry *entry, uint64_t sent_ns)
+{
+    if (!is_kept(entry->name)) {
+        return;
+    }
+    uint64_t number = number_of(&request->object, entry->name);
+    AUTO_LOCK(lock_of(cache, number));
+    struct name_slot *slot = &cache->slots[number];
+    bool is_same = is_of(slot, &request->object, entry->name);
+    if ((!is_same && slot->until_ns > sent_ns) ||
+        atomic_load(&cache->objects->changes) != request->changes ||
+        atomic_load(&cache->objects->recalls) != request->recalls) {
+        return;
+    }
+    if (!is_same) {
+        take_over(slot, &request->object, entry->name);
+    }
+    slot->child = entry->gfid;
+    slot->until_ns = granted_until(cache, request, sent_ns);
+}
+
+/* Whoever lists looks up next what he found. A kernel keeps that by itself. */
+static void list(struct name_cache *cache, const struct volume_request *request, uint64_t sent_ns)
+{
+    struct slice rest = request->reply.data;
+    struct dirent_entry entry;
+    if (!request->with_attr || request->cred.flags & CRED_CHECKED ||
+        granted_until(cache, request, sent_ns) == 0) {
+        return;
+    }
+    while (dirent_next(&rest, &entry) == 0) {
+        if (!entry.ungranted && entry.attr.type != OBJECT_NONE) {
+            object_cache_list(cache->objects, request, &entry.attr, sent_ns);
+            list_name(cache, request, &entry, sent_ns);
+        }
+    }
+}
+
 void name_cache_learn(struct name_cache *cache, const struct volume_request *request,
                       uint64_t sent_ns)
 {
@@ -225,6 +267,11 @@ void name_cache_learn(struct name_cache *cache, const struct volume_request *req
     case VOLUME_LOOKUP:
         if (status == 0 || status == -ENOENT) {
             look_up(cache, request, granted_until(cache, request, sent_ns));
+        }
+        break;
+    case VOLUME_READDIR:
+        if (status == 0) {
+            list(cache, request, sent_ns);
         }
         break;
     case VOLUME_CREATE:

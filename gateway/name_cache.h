@@ -2,7 +2,8 @@
  * What the volume granted this client of single names: which object a name in a directory stands
  * for, or that there is none. With the attributes of directory and object (object_cache.h) a LOOKUP
  * is answered here. An NFS client asks for each component of each path, a kernel for a name that it
- * is about to make.
+ * is about to make. For callers whom no kernel has checked, a gateway's, also all entries of a
+ * listing are kept: whoever walks a tree looks up next what he found.
  *
  * The rules against late answers are the object cache's: a recall after the request was submitted
  * voids its grant, an own change answered meanwhile voids what a look-up saw (generation).

@@ -5,6 +5,7 @@
  */
 #include "gateway/object_cache.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <xxhash.h>
 #include "backend/base/clock.h"
@@ -411,7 +412,9 @@ void object_cache_learn(struct object_cache *cache, const struct volume_request 
 {
     const struct reply *reply = &request->reply;
     bool changes = is_mutation(request->op);
-    if (!cache->slots || (!changes && (!is_read(request->op) || reply->status < 0))) {
+    bool is_found =
+        reply->status == 0 || (request->op == VOLUME_LOOKUP && reply->status == -ENOENT);
+    if (!cache->slots || (!changes && (!is_read(request->op) || !is_found))) {
         return;
     }
     if (changes) {
@@ -425,10 +428,14 @@ void object_cache_learn(struct object_cache *cache, const struct volume_request 
         .sent_ns = sent_ns,
     };
     struct lesson parent = object;
-    parent.grant_ms = reply->status == 0 ? reply->parent_grant_ms : 0;
+    parent.grant_ms = is_found ? reply->parent_grant_ms : 0;
     switch (request->op) {
-    case VOLUME_GETATTR:
     case VOLUME_LOOKUP:
+        if (parent.grant_ms > 0 && reply->parent.type != OBJECT_NONE) {
+            learn(cache, &request->object, &reply->parent, &parent);
+        }
+        break;
+    case VOLUME_GETATTR:
     case VOLUME_ACCESS:
     case VOLUME_READ:
     case VOLUME_SETATTR:
@@ -461,6 +468,28 @@ void object_cache_learn(struct object_cache *cache, const struct volume_request 
         break;
     }
     learn_object(cache, request, &object);
+}
+
+static bool is_taken(struct object_cache *cache, const struct gfid *gfid, uint64_t now_ns)
+{
+    uint64_t number = number_of(gfid);
+    AUTO_LOCK(lock_of(cache, number));
+    const struct object_slot *slot = &cache->slots[number];
+    return !is_of(slot, gfid) && slot->attr.type != OBJECT_NONE && slot->until_ns > now_ns;
+}
+
+void object_cache_list(struct object_cache *cache, const struct volume_request *request,
+                       const struct attr *attr, uint64_t sent_ns)
+{
+    const struct lesson lesson = {
+        .request = request,
+        .is_found = true,
+        .grant_ms = request->reply.grant_ms,
+        .sent_ns = sent_ns,
+    };
+    if (cache->slots && !is_taken(cache, &attr->gfid, sent_ns)) {
+        learn(cache, &attr->gfid, attr, &lesson);
+    }
 }
 
 void object_cache_unknown(struct object_cache *cache, const struct volume_request *request,

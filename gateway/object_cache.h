@@ -66,6 +66,10 @@ bool object_cache_find(struct object_cache *cache, const struct gfid *object, ui
  * without a grant. */
 void object_cache_learn(struct object_cache *cache, const struct volume_request *request,
                         uint64_t sent_ns);
+/* A listing, the request's answer, granted an entry with these attributes. It takes no slot from an
+ * object that is granted: a long listing would leave nothing of what is asked for all the time. */
+void object_cache_list(struct object_cache *cache, const struct volume_request *request,
+                       const struct attr *attr, uint64_t sent_ns);
 /* The request was given up; whether it takes effect, and when, is not known. */
 void object_cache_unknown(struct object_cache *cache, const struct volume_request *request,
                           uint64_t now_ns);

@@ -82,7 +82,7 @@ struct brick_request {
     uint64_t object_key, name_key;
     uint64_t object_cell, name_cell;
     bool ungrantable; /* a change of what it shows was under way when it was gathered */
-    uint64_t parent_key, parent2_key, parent_cell; /* of a mutation: its index */
+    uint64_t parent_key, parent2_key, parent_cell; /* parent_cell: of a mutation, its index */
 
     /* strings that XDR allocated */
     char *name, *name2, *target;
@@ -114,6 +114,8 @@ void brick_submit(struct brick_request *request, struct slice bulk);
 void brick_watch_object(struct brick_request *request, const struct gfid *object);
 void brick_watch_name(struct brick_request *request, const struct gfid *parent,
                       struct slice name);
+/* The same of a directory whose attributes go with a look-up in it; not if it is just changing. */
+void brick_watch_parent(struct brick_request *request, const struct gfid *parent);
 /* Index of the last operation that touched something of key. */
 uint64_t brick_cell(const struct brick *brick, uint64_t key);
 /* 1 MiB of the calling thread's own, for gathering; valid until the thread handles another call. */

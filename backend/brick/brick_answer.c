@@ -158,6 +158,16 @@ void brick_watch_name(struct brick_request *request, const struct gfid *parent,
     }
 }
 
+void brick_watch_parent(struct brick_request *request, const struct gfid *parent)
+{
+    uint64_t key = replica_key_object(parent);
+    uint64_t seen = brick_cell(request->brick, key);
+    if (request->client->wants_grants && seen <= atomic_load(&request->brick->driver->committed)) {
+        request->parent_key = key;
+        request->parent_cell = seen;
+    }
+}
+
 /* True if key was granted: noted, and nothing has touched it since its cell was looked at. */
 static bool grant(struct brick_request *request, uint64_t key, uint64_t seen)
 {
@@ -179,7 +189,8 @@ static uint32_t grant_all(struct brick_request *request)
 }
 
 /* A client that changes a directory looks at it again before its next change: to check permission
- * in its kernel. What it was just told spares it the question. */
+ * in its kernel; one that looks names up in it for others, before each look-up. What it was just
+ * told spares it the question. */
 static uint32_t grant_parents(struct brick_request *request)
 {
     bool granted = grant(request, request->parent_key, request->parent_cell) &&
@@ -198,7 +209,7 @@ static void send_now(struct brick_request *request)
         (reply->status == 0 || reply->status == -ENOENT)) {
         reply->grant_ms = grant_all(request);
     }
-    if (request->parent_key && reply->status == 0) {
+    if (request->parent_key && (reply->status == 0 || reply->status == -ENOENT)) {
         reply->parent_grant_ms = grant_parents(request);
     }
     if (request->client->holder) {

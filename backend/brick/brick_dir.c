@@ -91,6 +91,21 @@ static int gather(struct brick_request *request, uint8_t *buffer)
     return rc;
 }
 
+/* Attributes for "..", which a brick does not list: an NFS client that gets an entry without them
+ * asks for each. They are left out while they change, as they are not worth a wait. */
+static void gather_parent(struct brick_request *request)
+{
+    struct attr *parent = &request->reply.parent;
+    bool is_first = request->with_attr && request->cookie == COOKIE_START;
+    if (request->reply.status != 0 || !is_first || request->cred.flags & CRED_CHECKED) {
+        return;
+    }
+    if (store_getattr(request->brick->store, &request->reply.object.parent, parent) < 0 ||
+        replica_depends(request->brick->driver, replica_key_object(&parent->gfid)) != 0) {
+        parent->type = OBJECT_NONE;
+    }
+}
+
 void brick_readdir(struct rpc_call *call, void *context)
 {
     brick_readdir_args args = {0};
@@ -127,6 +142,7 @@ void brick_readdir(struct rpc_call *call, void *context)
         }
     }
     request->object_key = 0; /* what is granted, is */
+    gather_parent(request);
     uint64_t index = replica_depends(brick->driver, directory);
     if (reply->status == 0 && args.with_attr) {
         uint64_t entries = depends_entries(brick->driver, reply->data);

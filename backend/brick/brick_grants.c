@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <utlist.h>
 #include "backend/base/check.h"
 #include "backend/base/scope.h"
@@ -62,6 +63,17 @@ struct grants {
     struct entry table[GRANT_SETS][GRANT_WAYS];
 };
 
+/* Keys are hashes, so that each new one is in another page: with small ones the first thousands of
+ * grants would each wait for the kernel to find a page. Only a wish, and nothing is lost by it: a
+ * table in use has all its pages soon. */
+static void table_in_large_pages(struct grants *grants)
+{
+    const uintptr_t page = 4096;
+    uintptr_t start = ((uintptr_t)grants->table + page - 1) & ~(page - 1);
+    uintptr_t end = (uintptr_t)grants->table + sizeof grants->table;
+    (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+
 struct grants *grants_new(struct clock *clock, void (*released)(void *context, uint64_t index),
                           void *context)
 {
@@ -70,6 +82,7 @@ struct grants *grants_new(struct clock *clock, void (*released)(void *context, u
         grants->clock = clock;
         grants->released = released;
         grants->context = context;
+        table_in_large_pages(grants);
         pthread_mutex_init(&grants->mutex, NULL);
     }
     return grants;

@@ -32,6 +32,11 @@ static int look_up(struct brick_request *request, const brick_name_args *args, s
     struct reply *reply = &request->reply;
     struct store *store = request->brick->store;
     brick_watch_name(request, &args->parent, name);
+    if (!(args->cred.flags & CRED_CHECKED)) {
+        /* Who looks up for callers that nobody has checked, as a gateway does, can judge by the
+         * directory's attributes the next time, and then need not ask. */
+        brick_watch_parent(request, &args->parent);
+    }
     int rc;
     if (strcmp(args->name, ".") == 0 || strcmp(args->name, "..") == 0) {
         request->name_key = 0;
@@ -96,6 +101,7 @@ void brick_lookup(struct rpc_call *call, void *context)
     } else if (reply->parent.type != OBJECT_NONE &&
         replica_depends(brick->driver, replica_key_object(&reply->parent.gfid)) != 0) {
         reply->parent.type = OBJECT_NONE; /* not worth a wait: what is in it changes all the time */
+        request->parent_key = 0;
     }
     brick_send_committed(request, index);
 }

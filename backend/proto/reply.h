@@ -30,11 +30,14 @@ struct reply {
     uint64_t view;  /* the view it was answered in */
     /* How long, from sending the request, object and name may be cached; 0: not. */
     uint32_t grant_ms;
-    uint32_t parent_grant_ms; /* the same of parent's and parent2's attributes, after a mutation */
+    /* The same of parent's and parent2's attributes after a mutation, and of parent's with a LOOKUP
+     * for a caller that the brick checks. */
+    uint32_t parent_grant_ms;
 
     /* After the operation: the object looked up, made, read, changed, removed. */
     struct attr object;
-    struct attr parent;  /* after: the directory that holds the name (RENAME: the first) */
+    /* After: the directory that holds the name (RENAME: the first). READDIR: "..", if known. */
+    struct attr parent;
     struct attr parent2; /* after: RENAME's second directory; LINK and others: absent */
     struct attr
         replaced; /* after: RENAME's object that lost its name to another, or changed places */

@@ -42,6 +42,7 @@ int frontend_new(const struct mount_options *options, struct frontend **out_fron
     pthread_mutex_init(&frontend->watch_lock, NULL);
     pthread_cond_init(&frontend->watch_stop, NULL);
     receive_pool_init(&frontend->buffers);
+    pollers_init(&frontend->pollers, options->threads);
     *out_frontend = frontend;
     return 0;
 }
@@ -60,6 +61,7 @@ void frontend_free(struct frontend *frontend)
         fuse_session_destroy(frontend->session);
     }
     receive_pool_release(&frontend->buffers);
+    pollers_release(&frontend->pollers);
     inode_table_free(frontend->inodes);
     pthread_mutex_destroy(&frontend->lock);
     pthread_mutex_destroy(&frontend->verifier_lock);

@@ -14,6 +14,7 @@
 #include <fuse_lowlevel.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include "backend/rpc/rpc_pollers.h"
 #include "frontends/fuse/inode_table.h"
 #include "frontends/fuse/mount_options.h"
 #include "gateway/trivet.h"
@@ -124,6 +125,7 @@ struct frontend {
     int ended_fd;          /* an eventfd: a session thread has ended */
     pthread_t *threads;
     unsigned thread_count;
+    struct pollers pollers; /* how many of threads read requests */
     pthread_t watch;
     bool has_watch;
     pthread_mutex_t watch_lock;

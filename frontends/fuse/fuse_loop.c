@@ -2,7 +2,8 @@
  * The session's threads: read a request, run its row function, read the next. A loop of our own
  * instead of libfuse's, for the receive buffers: the data of a WRITE lies in one, and goes to the
  * volume without being copied when the call takes the whole buffer over and the thread goes on with
- * another.
+ * another. And for the number of threads: the kernel wakes those that read in turn, so that with
+ * one that keeps up the next request finds it awake, or at least its caches warm (rpc_pollers.h).
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -90,9 +91,11 @@ int call_keep_data(struct call *call, const char *data, size_t size, struct slic
     return 0;
 }
 
+/* Until the session ends or other threads suffice. */
 static void session_read(struct frontend *frontend, struct fuse_buf *buffer)
 {
-    while (!fuse_session_exited(frontend->session)) {
+    bool goes_on = true;
+    while (goes_on && !fuse_session_exited(frontend->session)) {
         if (!buffer->mem) {
             buffer->mem = receive_take(&frontend->buffers);
         }
@@ -107,8 +110,10 @@ static void session_read(struct frontend *frontend, struct fuse_buf *buffer)
             fuse_session_exit(frontend->session); /* unmounted */
             return;
         }
+        uint64_t begun_ns = pollers_begin(&frontend->pollers);
         kernel_receive(buffer);
         fuse_session_process_buf(frontend->session, buffer);
+        goes_on = pollers_end(&frontend->pollers, begun_ns);
     }
 }
 
@@ -121,7 +126,9 @@ static void *session_thread(void *context)
     sigaddset(&wake, WAKE_SIGNAL);
     pthread_sigmask(SIG_UNBLOCK, &wake, NULL);
     receiving = &buffer;
-    session_read(frontend, &buffer);
+    while (!fuse_session_exited(frontend->session) && pollers_enter(&frontend->pollers)) {
+        session_read(frontend, &buffer);
+    }
     receiving = NULL;
     free(buffer.mem);
     if (eventfd_write(frontend->ended_fd, 1) != 0) {
@@ -173,6 +180,7 @@ static void thread_end(pthread_t thread)
 void frontend_join_threads(struct frontend *frontend)
 {
     fuse_session_exit(frontend->session);
+    pollers_stop(&frontend->pollers);
     for (unsigned i = 0; i < frontend->thread_count; i++) {
         thread_end(frontend->threads[i]);
     }

@@ -76,11 +76,13 @@ static void listing_add(struct listing *listing, const struct gfid *gfid, struct
 static int listing_fill(struct listing *listing, uint64_t cookie, const struct reply *reply)
 {
     const struct attr *directory = &reply->object;
+    const struct attr *parent =
+        gfid_equal(&directory->parent, &reply->parent.gfid) ? &reply->parent : NULL;
     if (cookie < COOKIE_DOT) {
         listing_add(listing, &directory->gfid, slice_text("."), COOKIE_DOT, directory);
     }
     if (cookie < COOKIE_DOTDOT && !listing->is_full) {
-        listing_add(listing, &directory->parent, slice_text(".."), COOKIE_DOTDOT, NULL);
+        listing_add(listing, &directory->parent, slice_text(".."), COOKIE_DOTDOT, parent);
     }
     struct slice rest = reply->data;
     while (!listing->is_full) {

@@ -319,6 +319,28 @@ static void making_and_removing(void)
     CU_ASSERT_EQUAL(client_call(&client, BRICK_RMDIR, &remove, NULL, NULL), -ENOTEMPTY);
 }
 
+/* "..", which is not among the entries: with the first of them, for who has no kernel to ask. */
+static void listing_tells_of_the_directory_above(void)
+{
+    struct gfid upper = client_make(&client, GFID_ROOT, "upper", OBJECT_DIRECTORY);
+    struct gfid lower = client_make(&client, upper, "lower", OBJECT_DIRECTORY);
+    (void)client_make(&client, lower, "file", OBJECT_FILE);
+    brick_readdir_args readdir = args_readdir(&client, lower);
+    struct reply reply;
+    readdir.cred.flags &= ~(uint32_t)CRED_CHECKED;
+    readdir.with_attr = true;
+    CU_ASSERT_EQUAL(client_call(&client, BRICK_READDIR, &readdir, NULL, &reply), 0);
+    CU_ASSERT_EQUAL(reply.parent.type, OBJECT_DIRECTORY);
+    CU_ASSERT_TRUE(gfid_equal(&reply.parent.gfid, &upper));
+    readdir.cookie = COOKIE_FIRST;
+    CU_ASSERT_EQUAL(client_call(&client, BRICK_READDIR, &readdir, NULL, &reply), 0);
+    CU_ASSERT_EQUAL(reply.parent.type, OBJECT_NONE);
+    readdir.cookie = COOKIE_START;
+    readdir.cred.flags |= CRED_CHECKED;
+    CU_ASSERT_EQUAL(client_call(&client, BRICK_READDIR, &readdir, NULL, &reply), 0);
+    CU_ASSERT_EQUAL(reply.parent.type, OBJECT_NONE);
+}
+
 static void listing(void)
 {
     struct gfid listed = client_make(&client, GFID_ROOT, "listed", OBJECT_DIRECTORY);
@@ -380,6 +402,7 @@ int main(void)
         {"bytes are on all members", bytes_are_on_all_members},
         {"making and removing", making_and_removing},
         {"listing", listing},
+        {"a listing tells of the directory above", listing_tells_of_the_directory_above},
         {"all members are equal", all_members_are_equal},
         CU_TEST_INFO_NULL,
     };

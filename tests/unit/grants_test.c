@@ -172,6 +172,35 @@ static void own_changes_do_not(void)
     tear_down();
 }
 
+/* Who looks up for callers that the brick checks is granted the directory with each look-up, also
+ * one that finds nothing; whose kernel has checked asks for it itself. */
+static void a_look_up_grants_its_directory(void)
+{
+    set_up(3, false);
+    struct gfid directory = client_make(&b, GFID_ROOT, "d", OBJECT_DIRECTORY);
+    brick_make_args make = args_make(&b, directory, "f", OBJECT_FILE);
+    const char *const names[] = {"missing", "f"};
+    struct reply reply;
+    for (int i = 0; i < 2; i++) {
+        brick_name_args lookup = args_name(&a, directory, names[i]);
+        lookup.cred.flags |= CRED_CHECKED;
+        (void)client_call(&a, BRICK_LOOKUP, &lookup, NULL, &reply);
+        CU_ASSERT_EQUAL(reply.parent_grant_ms, 0);
+        lookup.cred.flags &= ~(uint32_t)CRED_CHECKED;
+        (void)client_call(&a, BRICK_LOOKUP, &lookup, NULL, &reply);
+        CU_ASSERT_EQUAL(reply.status, i == 0 ? -ENOENT : 0);
+        CU_ASSERT_EQUAL(reply.parent_grant_ms, GRANT_MS_MAX);
+        make = args_make(&b, directory, i == 0 ? "f" : "g", OBJECT_FILE);
+        change_recalls(BRICK_CREATE, &make, NULL);
+        CU_ASSERT(gfid_equal(&a.last_recall.object, &directory));
+    }
+    brick_name_args lookup = args_name(&b, directory, "f"); /* b takes no grants */
+    lookup.cred.flags &= ~(uint32_t)CRED_CHECKED;
+    CU_ASSERT_EQUAL(client_call(&b, BRICK_LOOKUP, &lookup, NULL, &reply), 0);
+    CU_ASSERT_EQUAL(reply.parent_grant_ms, 0);
+    tear_down();
+}
+
 /* A made file is granted to who made it, and taken back like everything else. */
 static void what_was_made_is_granted(void)
 {
@@ -702,6 +731,7 @@ int main(void)
     CU_TestInfo tests[] = {
         {"every change recalls", every_change_recalls},
         {"own changes do not", own_changes_do_not},
+        {"a look-up grants its directory", a_look_up_grants_its_directory},
         {"what was made is granted", what_was_made_is_granted},
         {"what was found by creating is not granted", what_was_found_by_creating_is_not_granted},
         {"a silent holder is waited out", a_silent_holder_is_waited_out},

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "backend/base/clock.h"
+#include "backend/proto/dirent.h"
 #include "gateway/name_cache.h"
 
 static struct object_cache objects;
@@ -326,6 +327,136 @@ static void who_may_not_search_is_not_answered(void)
     stop();
 }
 
+/* ---- listings ------------------------------------------------------------------------------ */
+
+static const struct cred stranger = {.uid = 0};
+static uint8_t packed[4096];
+
+/* One entry for each name; the last one is not granted. */
+static struct slice pack(const char *const *listed, unsigned count)
+{
+    size_t used = 0;
+    for (unsigned i = 0; i < count; i++) {
+        size_t at = used;
+        struct gfid gfid = gfid_make(0, 2, i + 1);
+        const struct dirent_entry entry = {
+            .cookie = COOKIE_FIRST + i,
+            .gfid = gfid,
+            .type = OBJECT_FILE,
+            .attr = {.type = OBJECT_FILE, .gfid = gfid, .change = 3, .mode = 0644, .nlink = 1},
+            .name = slice_text(listed[i]),
+        };
+        CU_ASSERT_EQUAL_FATAL(dirent_pack(packed, sizeof packed, &used, &entry), 0);
+        if (i + 1 == count) {
+            dirent_set_ungranted(packed + at);
+        }
+    }
+    return slice_of(packed, used);
+}
+
+static struct volume_request begin_listing(const struct cred *cred)
+{
+    struct volume_request request = begin(VOLUME_READDIR, "");
+    request.cred = *cred;
+    request.with_attr = true;
+    return request;
+}
+
+static void answer_listing(struct volume_request *request, uint32_t grant_ms)
+{
+    static const char *const listed[] = {"one", "two", "three"};
+    request->reply = (struct reply){
+        .object = {.type = OBJECT_DIRECTORY, .gfid = directory, .change = 3, .mode = 0755},
+        .grant_ms = grant_ms,
+        .data = pack(listed, 3),
+    };
+    object_cache_learn(&objects, request, 0);
+    name_cache_learn(&names, request, 0);
+}
+
+/* Bit i: entry i is found by its name, and with its attributes. */
+static unsigned listed_found(void)
+{
+    static const char *const listed[] = {"one", "two", "three"};
+    unsigned found = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        struct gfid gfid = gfid_make(0, 2, i + 1);
+        found |= finds(listed[i], &gfid) ? 1U << i : 0;
+    }
+    return found;
+}
+
+static void what_was_listed_is_found(void)
+{
+    start();
+    struct volume_request request = begin_listing(&stranger);
+    answer_listing(&request, 2000);
+    CU_ASSERT_EQUAL(listed_found(), 3); /* but for the one that was not granted */
+    stop();
+    start();
+    request = begin_listing(&kernel); /* which keeps it by itself */
+    answer_listing(&request, 2000);
+    CU_ASSERT_EQUAL(listed_found(), 0);
+    request = begin_listing(&stranger);
+    answer_listing(&request, 0);
+    CU_ASSERT_EQUAL(listed_found(), 0);
+    stop();
+}
+
+static void a_late_listing_brings_nothing_back(void)
+{
+    start();
+    struct volume_request request = begin_listing(&stranger);
+    struct volume_request removal = begin(VOLUME_REMOVE, "one");
+    answer(&removal, 0, &file, 0);
+    answer_listing(&request, 2000);
+    CU_ASSERT_EQUAL(listed_found(), 0);
+    request = begin_listing(&stranger);
+    object_cache_recall(&objects, &other);
+    answer_listing(&request, 2000);
+    CU_ASSERT_EQUAL(listed_found(), 0);
+    stop();
+}
+
+static void what_was_listed_is_changed_and_recalled(void)
+{
+    start();
+    struct gfid one = gfid_make(0, 2, 1), two = gfid_make(0, 2, 2);
+    struct volume_request request = begin_listing(&stranger);
+    answer_listing(&request, 2000);
+    struct volume_request removal = begin(VOLUME_REMOVE, "one");
+    answer(&removal, 0, &one, 2000); /* the directory stays granted */
+    CU_ASSERT_EQUAL(listed_found(), 2);
+    object_cache_recall(&objects, &two);
+    CU_ASSERT_EQUAL(listed_found(), 0);
+    stop();
+}
+
+/* However long a listing is, what was granted before it stays. */
+static void a_listing_takes_no_place_from_what_is_kept(void)
+{
+    start();
+    for (unsigned i = 0; i < 100000; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "entry%u", i);
+        struct gfid gfid = gfid_make(0, 3, i + 1);
+        const struct dirent_entry entry = {
+            .cookie = COOKIE_FIRST,
+            .gfid = gfid,
+            .type = OBJECT_FILE,
+            .attr = {.type = OBJECT_FILE, .gfid = gfid, .change = 3},
+            .name = slice_text(name),
+        };
+        size_t used = 0;
+        struct volume_request request = begin_listing(&stranger);
+        CU_ASSERT_EQUAL_FATAL(dirent_pack(packed, sizeof packed, &used, &entry), 0);
+        request.reply = (struct reply){.grant_ms = 2000, .data = slice_of(packed, used)};
+        name_cache_learn(&names, &request, 0);
+    }
+    CU_ASSERT_TRUE(finds("first", &other));
+    stop();
+}
+
 int main(void)
 {
     CU_TestInfo tests[] = {
@@ -339,6 +470,10 @@ int main(void)
         {"what others may have changed is asked for", what_others_may_have_changed_is_asked_for},
         {"a directory with many names is asked for", a_directory_with_many_names_is_asked_for},
         {"who may not search is not answered", who_may_not_search_is_not_answered},
+        {"what was listed is found", what_was_listed_is_found},
+        {"a late listing brings nothing back", a_late_listing_brings_nothing_back},
+        {"what was listed is changed and recalled", what_was_listed_is_changed_and_recalled},
+        {"a listing takes no place from what is kept", a_listing_takes_no_place_from_what_is_kept},
         CU_TEST_INFO_NULL,
     };
     CU_SuiteInfo suites[] = {{"name cache", NULL, NULL, NULL, NULL, tests}, CU_SUITE_INFO_NULL};

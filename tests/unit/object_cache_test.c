@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <CUnit/Basic.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "backend/base/clock.h"
@@ -330,6 +331,49 @@ static void what_a_look_up_found_is_kept_if_it_is_not_late(void)
     CU_ASSERT_FALSE(look_up_keeps(5, false, true));
 }
 
+/* The directory's attributes that came with a look-up in it; between: what happens meanwhile. */
+static bool look_up_keeps_directory(int status, uint32_t grant_ms, enum volume_op between)
+{
+    object_cache_init(&cache, true);
+    struct volume_request request = begin(VOLUME_LOOKUP, &one);
+    if (between != VOLUME_LOOKUP) {
+        struct volume_request change = begin(between, &one);
+        answer_object(&change, 6, "", 0);
+    }
+    request.reply = (struct reply){
+        .status = status,
+        .parent = {.type = OBJECT_DIRECTORY, .gfid = one, .change = 5},
+        .parent_grant_ms = grant_ms,
+    };
+    object_cache_learn(&cache, &request, 0);
+    bool is_kept = found(&one, 10) == 5;
+    object_cache_release(&cache);
+    return is_kept;
+}
+
+static void a_look_up_keeps_its_directory_if_granted(void)
+{
+    CU_ASSERT_TRUE(look_up_keeps_directory(0, 2000, VOLUME_LOOKUP));
+    CU_ASSERT_TRUE(look_up_keeps_directory(-ENOENT, 2000, VOLUME_LOOKUP));
+    CU_ASSERT_FALSE(look_up_keeps_directory(0, 0, VOLUME_LOOKUP));
+    CU_ASSERT_FALSE(look_up_keeps_directory(-EACCES, 2000, VOLUME_LOOKUP));
+    CU_ASSERT_FALSE(look_up_keeps_directory(0, 2000, VOLUME_SETATTR));
+}
+
+/* An answer without the directory, since that was just changing, says nothing about it. */
+static void a_look_up_without_its_directory_leaves_what_is_kept(void)
+{
+    object_cache_init(&cache, true);
+    struct volume_request request = begin(VOLUME_CREATE, &one);
+    answer_parent(&request, 5, 2000);
+    request = begin(VOLUME_LOOKUP, &one);
+    request.reply =
+        (struct reply){.object = {.type = OBJECT_FILE, .gfid = two, .change = 4}, .grant_ms = 2000};
+    object_cache_learn(&cache, &request, 0);
+    CU_ASSERT_EQUAL(found(&one, 10), 5);
+    object_cache_release(&cache);
+}
+
 static void without_recalls_nothing_is_kept(void)
 {
     object_cache_init(&cache, &lease, false);
@@ -375,6 +419,9 @@ int main(void)
          a_caller_whose_kernel_has_not_checked_needs_the_right},
         {"what a look-up found is kept if it is not late",
          what_a_look_up_found_is_kept_if_it_is_not_late},
+        {"a look-up keeps its directory if granted", a_look_up_keeps_its_directory_if_granted},
+        {"a look-up without its directory leaves what is kept",
+         a_look_up_without_its_directory_leaves_what_is_kept},
         {"without recalls nothing is kept", without_recalls_nothing_is_kept},
         {"bytes in sum are bounded", bytes_in_sum_are_bounded},
         CU_TEST_INFO_NULL,
