@@ -6,7 +6,7 @@
 #     KINDS="none kill-backup kill-primary stop-backup stop-primary"
 #     GLUSTER=1              then the same with GlusterFS, natively, GLUSTER_ROUNDS=2 of each kind
 #     BENCH_DIR=/var/tmp     BENCH_OUT=build/bench/failover-DATE.txt
-#     KEEP=DIR               if it failed: bricks and logs are copied there
+#     KEEP=DIR               logs and the record of rounds are copied there
 #
 # A stall is the longest time in which a worker of the load (writer, reader, creator, fsyncer, each with pauses of 3
 # ms) completed nothing, from the failure until all bricks are in sync again. "none" is what the machine does by itself.
@@ -40,6 +40,7 @@ trivet_rounds()
         echo "$VERDICT"
         cat "$LOGS/load.log"
     } | tee -a "$OUT"
+    keep # the next steps remove logs
     volume_unmount
     gateway_stop
     trivet_down
@@ -64,7 +65,7 @@ gluster_kind()
         gluster --mode=script volume start gv0 force >/dev/null
     else
         kill -STOP "$pid"
-        sleep "${GLUSTER_STOP_SECONDS:-60}" # longer than its network.ping-timeout
+        sleep "${GLUSTER_STOP_SECONDS:-100}" # longer than it takes to notice: twice its network.ping-timeout
         kill -CONT "$pid"
     fi
     wait_for 120 gluster_healed || echo "gluster has not healed after 120 s"
@@ -85,7 +86,7 @@ gluster_rounds()
             load_mark
             gluster_kind "$kind"
             load_mark
-            printf '%s %s 0 %s 0 %s\n' "$kind" "$(marked native)" "$(marked errors)" "$MARK" |
+            printf '%s %s 0 %s 0 - %s\n' "$kind" "$(marked native)" "$(marked errors)" "$MARK" |
                 tee -a "$WORK/rounds" "$OUT"
         done
     done
@@ -99,13 +100,16 @@ gluster_rounds()
     gluster_down
 }
 
+keep()
+{
+    [ -z "${KEEP:-}" ] || { rm -rf "$KEEP" && mkdir "$KEEP" && cp -a "$LOGS" "$STATE" "$WORK/rounds" "$KEEP"; }
+}
+
 failover_end()
 {
     local status=$?
+    [ "$status" = 0 ] || keep
     ! is_mounted || umount -l "$MNT"
-    if [ "$status" != 0 ] && [ -n "${KEEP:-}" ]; then
-        rm -rf "$KEEP" && cp -a "$WORK" "$KEEP"
-    fi
     cd / && rm -rf --one-file-system "$WORK"
     exit "$status" # the end of this process namespace ends every daemon
 }

@@ -119,19 +119,20 @@ do_kind()
 }
 
 # round KIND: sets MARK to what the load saw of it. A line of $WORK/rounds: kind, native ms, NFS ms, errors and
-# stale reads so far, seconds stopped, and the mark.
+# stale reads, seconds stopped, when the mark before it was, and the mark.
 round()
 {
     load_mark
-    local wrong
+    local wrong begun
+    begun=$(date -u +%T.%3N)
     wrong=$(($(marked errors) + $(marked stale)))
     STOPPED_SECONDS=$(stop_seconds)
     do_kind "$1"
     sleep 0.5 # whatever comes right after it belongs to it
     load_mark
     [ "${1%-*}" = stop ] || STOPPED_SECONDS=0
-    printf '%s %s %s %s %s %s\n' "$1" "$(marked native)" "$(marked nfs || echo 0)" \
-        "$(($(marked errors) + $(marked stale) - wrong))" "$STOPPED_SECONDS" "$MARK" >>"$WORK/rounds"
+    printf '%s %s %s %s %s %s %s\n' "$1" "$(marked native)" "$(marked nfs || echo 0)" \
+        "$(($(marked errors) + $(marked stale) - wrong))" "$STOPPED_SECONDS" "$begun" "$MARK" >>"$WORK/rounds"
 }
 
 # bar KIND: how long a client may wait, in milliseconds.
@@ -164,7 +165,8 @@ rounds_table()
 
 # ---- what may not grow, and what must be the same
 
-# A line for each daemon, by its program and brick: descriptors, anonymous memory in KiB.
+# A line for each daemon, by its program and brick: descriptors, anonymous memory in KiB. A brick's descriptors of
+# objects are a cache with a bound, which comes and goes.
 daemons_use()
 {
     local pid name
@@ -172,7 +174,7 @@ daemons_use()
         name=$(readlink "/proc/$pid/exe")
         name=${name##*/}
         [ "$name" != trivet-brick ] || name=brick-$(bricks_now | awk -v pid="$pid" '$2 == pid { print $1 }')
-        printf '%s %s %s\n' "$name" "$(find "/proc/$pid/fd" -mindepth 1 | wc -l)" \
+        printf '%s %s %s\n' "$name" "$(find "/proc/$pid/fd" -mindepth 1 ! -lname "$WORK/b[123]/[!.]*" 2>/dev/null | wc -l)" \
             "$(awk '/^RssAnon:/ { print $2 }' "/proc/$pid/status")"
     done | sort
 }

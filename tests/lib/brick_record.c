@@ -125,14 +125,13 @@ static void tell_all(struct brick_record *record)
     }
 }
 
-/* Clients look at number and primary meanwhile. */
+/* Clients look at number and primary meanwhile; set is 0, and stays. */
 static void store_view(struct brick_record *record, const struct view *view, uint64_t number)
 {
     struct view *own = record->view;
     for (uint32_t i = 0; i < view->member_count; i++) {
         own->members[i] = view->members[i];
     }
-    own->set = view->set;
     own->renewals = view->renewals;
     own->volatile_epoch = view->volatile_epoch;
     own->previous_end = view->previous_end;

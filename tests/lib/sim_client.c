@@ -120,7 +120,7 @@ static void send_again(struct sim_cluster *sim, unsigned number)
     struct sim_client *client = &sim->clients[number];
     uint32_t old_primary = client->primary;
     uint64_t old_view = client->view;
-    if (!sim_chance(sim, 200)) {
+    if (!sim_chance(sim, 400)) {
         client->view = sim->record.number;
         client->primary = sim->record.primary;
     }

@@ -54,8 +54,9 @@ struct sim_message {
     int status;
     uint64_t at_ns; /* arrives then, or later */
     uint64_t view;
-    uint64_t index; /* OPENED, OPERATION, ACK: its operation; COMMIT: what is committed */
-    uint64_t birth; /* OPENED: the view that ordered it */
+    uint64_t index;   /* OPENED, OPERATION, ACK: its operation; COMMIT: what is committed */
+    uint64_t birth;   /* OPENED: the view that ordered it */
+    uint64_t applied; /* OPENED */
     uint64_t commit;
     uint64_t cut_to;
     uint64_t incarnation;
@@ -116,6 +117,7 @@ struct sim_brick {
     bool serving;
     bool pumping, applying;
     uint64_t apply_last;
+    uint64_t log_begun; /* where the log ended when this process began, or cut it */
     struct sim_peer peers[SIM_BRICKS];
     struct reply_memory *memory;
     uint64_t depends[8]; /* the last operation on an object */

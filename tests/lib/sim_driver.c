@@ -109,11 +109,13 @@ static void stream_opened(struct sim_cluster *sim, uint32_t brick, uint32_t memb
                   (unsigned long long)message->index, brick);
     }
     peer->opened = true;
-    sim_say(sim, brick, "stream to %u opened at %llu", member, (unsigned long long)message->index);
+    uint64_t last = message->index > self->replica.sequenced ? message->index : message->applied;
+    sim_provoke(sim);
+    sim_say(sim, brick, "stream to %u opened at %llu", member, (unsigned long long)last);
     sim_step(sim, brick,
              (struct replica_event){.kind = EVENT_STREAM_OPENED,
                                     .member = member,
-                                    .index = message->index,
+                                    .index = last,
                                     .incarnation = message->incarnation});
 }
 
@@ -355,7 +357,7 @@ static void load(struct sim_cluster *sim, uint32_t brick)
     replica_init(&self->replica, brick, self->incarnation, position.sequenced, position.committed);
     self->replica.port = brick + 1;
     self->replica.min_insync = MIN_INSYNC_DEFAULT;
-    self->apply_last = position.sequenced;
+    self->apply_last = self->log_begun = position.sequenced;
 }
 
 /* ---- streams, a member's end --------------------------------------------------------------- */
@@ -420,7 +422,8 @@ static int open_status(struct sim_cluster *sim, uint32_t brick, const struct sim
             return self->refused;
         }
     }
-    return replica->applied < replica->sequenced ? -E_NOT_SETTLED : 0; /* drain first */
+    bool drains = replica->role == ROLE_JOINER && replica->applied < replica->sequenced;
+    return drains ? -E_NOT_SETTLED : 0;
 }
 
 static void serve_open(struct sim_cluster *sim, uint32_t brick, struct sim_connection *connection,
@@ -429,13 +432,19 @@ static void serve_open(struct sim_cluster *sim, uint32_t brick, struct sim_conne
     struct sim_brick *self = &sim->bricks[brick];
     int status = open_status(sim, brick, message);
     if (status == 0 && self->replica.role == ROLE_JOINER && message->cut_to != 0) {
-        cut_back(sim, brick, message->cut_to);
+        if (self->replica.sequenced == self->log_begun) {
+            cut_back(sim, brick, message->cut_to);
+        } else { /* too late for this process */
+            effect_end(sim, brick, &(struct replica_effect){.kind = EFFECT_REENTER});
+            status = -E_NOT_SETTLED;
+        }
     }
     struct sim_message *reply = sim_message_new(SIM_OPENED, slice_of(NULL, 0));
     reply->status = status;
     reply->incarnation = self->incarnation;
-    reply->index = self->replica.applied;
-    reply->birth = self->births[self->replica.applied];
+    reply->index = self->replica.sequenced;
+    reply->birth = self->births[self->replica.sequenced];
+    reply->applied = self->replica.applied;
     reply->commit = self->replica.committed;
     sim_send(sim, connection, 1, reply);
 }

@@ -510,6 +510,29 @@ static void a_lone_brick_that_cannot_flush_says_so(void)
     brick_set_close(&set);
 }
 
+/* Neither dead nor silent, but its disk does not answer: the others do without it. */
+static void a_backup_whose_disk_hangs_is_removed(void)
+{
+    brick_set_open_led(&set, 3, 2);
+    CU_ASSERT_FATAL(brick_set_wait_serving(&set));
+    CU_ASSERT_EQUAL_FATAL(test_client_open(&a, &set, 0, false), 0);
+    struct gfid file = client_make(&a, GFID_ROOT, "file", OBJECT_FILE);
+    hold_backup(true);
+    struct answer answer;
+    brick_write_args write = args_write(&a, file, 0);
+    struct slice bulk = slice_text("bytes");
+    client_send(&a, BRICK_WRITE, &write, &bulk, &answer);
+    CU_ASSERT_EQUAL(answer_wait(&answer), 0); /* by the same primary, in the view without it */
+    answer_release(&answer);
+    CU_ASSERT(brick_set_wait_in_sync(&set, 2));
+    CU_ASSERT_EQUAL(brick_set_primary(&set), 0);
+    hold_backup(false);
+    CU_ASSERT(test_wait(has_failed, &set.members[1], BRICK_SET_WAIT_MS));
+    CU_ASSERT_EQUAL(atomic_load(&set.members[1].failed), -E_REMOVED);
+    test_client_close(&a);
+    brick_set_close(&set);
+}
+
 /* ---- streams
  * --------------------------------------------------------------------------------------------- */
 
@@ -672,6 +695,7 @@ int main(void)
         {"a member stops amid commits", a_member_stops_amid_commits},
         {"a backup that cannot flush is removed", a_backup_that_cannot_flush_is_removed},
         {"a primary that cannot flush is succeeded", a_primary_that_cannot_flush_is_succeeded},
+        {"a backup whose disk hangs is removed", a_backup_whose_disk_hangs_is_removed},
         {"a lone brick that cannot flush says so", a_lone_brick_that_cannot_flush_says_so},
         {"an operation in a lost stream is acknowledged",
          an_operation_in_a_lost_stream_is_acknowledged},

@@ -38,12 +38,20 @@ static void client_end(void)
     }
 }
 
+static bool is_lost(void)
+{
+    pthread_mutex_lock(&client.mutex);
+    bool lost = client.is_closed;
+    pthread_mutex_unlock(&client.mutex);
+    return lost;
+}
+
 /* Be connected to the record's primary. */
 static bool client_follow(void)
 {
     brick_set_tend(&set);
     unsigned primary = brick_set_primary(&set);
-    if (is_open && (client.is_closed || client_of != primary)) {
+    if (is_open && (is_lost() || client_of != primary)) {
         client_end();
     }
     if (!is_open) {
