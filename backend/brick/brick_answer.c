@@ -162,7 +162,7 @@ void brick_watch_parent(struct brick_request *request, const struct gfid *parent
 {
     uint64_t key = replica_key_object(parent);
     uint64_t seen = brick_cell(request->brick, key);
-    if (request->client->wants_grants && seen <= atomic_load(&request->brick->driver->committed)) {
+    if (request->client->holder && seen <= atomic_load(&request->brick->driver->committed)) {
         request->parent_key = key;
         request->parent_cell = seen;
     }
