@@ -499,6 +499,32 @@ static void late_answer_of_old_proposal(void)
     end();
 }
 
+/* A request that was refused elsewhere reaches a brick that has come to lead meanwhile. */
+static void refused_by_another(void)
+{
+    begin();
+    sim->hold[SIM_REQUEST][SIM_BRICKS][1] = true;
+    CU_ASSERT_TRUE(sim_call(sim, 1, 0, SIM_CREATE, 0));
+    (void)sim_run(sim, 50);
+    CU_ASSERT_EQUAL(sim_answer(sim, 1, NULL), 0);
+    CU_ASSERT_TRUE(sim_call(sim, 0, 1, SIM_CREATE, 0));
+    sim_call_again(sim, 0, 0);
+    (void)sim_run(sim, 50);
+    CU_ASSERT_EQUAL(sim_answer(sim, 0, NULL), -EEXIST);
+    CU_ASSERT_TRUE(sim_call(sim, 1, 0, SIM_REMOVE, 0));
+    (void)sim_run(sim, 50);
+    CU_ASSERT_EQUAL(sim_answer(sim, 1, NULL), 0);
+    sim_crash(sim, 0);
+    (void)sim_run(sim, 200);
+    CU_ASSERT_EQUAL(next_primary(), 1);
+    sim->hold[SIM_REQUEST][SIM_BRICKS][1] = false;
+    (void)sim_run(sim, 50);
+    CU_ASSERT_TRUE(sim_call(sim, 1, 1, SIM_LOOKUP, 0));
+    (void)sim_run(sim, 50);
+    CU_ASSERT_EQUAL(sim_answer(sim, 1, NULL), -ENOENT);
+    end();
+}
+
 /* ---- disks --------------------------------------------------------------------------------- */
 
 static void eio_on_one(void)
@@ -551,6 +577,7 @@ int main(void)
         {"undone-operation-answered", undone_operation_answered},
         {"late-heartbeats-of-ended-processes", late_heartbeats_of_ended_processes},
         {"late-answer-of-old-proposal", late_answer_of_old_proposal},
+        {"refused-by-another", refused_by_another},
         {"eio-on-one", eio_on_one},
         {"hung-disk", hung_disk},
         CU_TEST_INFO_NULL,

@@ -46,6 +46,6 @@ while IFS='|' read -r name file change; do
         missed=$((missed + 1))
     fi
     cp "$copy/original" "$copy/$file" # newer than its object: built again
-done <tests/sim/mutations.list
+done <tests/sim/mutations.list 2>/dev/null # a test that aborts is no news
 echo "$count mutations, $missed missed"
 [ "$missed" = 0 ]

@@ -50,6 +50,7 @@ int main(void)
     uint64_t failures = 0, most = setting("FAILURES", 1);
     bool tracing = setting("TRACE", 0) != 0;
     struct sums sums = {0};
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* a long run may be ended before its end */
     for (uint64_t seed = first; seed < first + schedules && failures < most; seed++) {
         if (!run(seed, ms, tracing, &sums)) {
             failures++;
