@@ -4,7 +4,8 @@
  * run; a test that gives none sets delays and faults itself and tells a story.
  *
  *     sim_cluster.c  time: the events and what they do; processes that die, freeze and return
- *     sim_driver.c   a brick: performs the effects, in replica_driver.c's order; streams, both ends
+ *     sim_driver.c   a brick: performs the effects, in replica_driver.c's order; streams to others
+ *     sim_member.c   a brick: its end of streams that others open
  *     sim_serve.c    a brick: clients' requests and their answers
  *     sim_net.c      connections: in order within one, late, lost with it
  *     sim_record.c   the cluster store: compare-and-swap, readings, what it pushes; notices of
@@ -321,6 +322,17 @@ void sim_driver_message(struct sim_cluster *sim, struct sim_connection *connecti
 void sim_driver_lost(struct sim_cluster *sim, struct sim_connection *connection);
 int sim_log_operation(struct store *store, uint64_t index, uint8_t record[OPERATION_SIZE_MAX],
                       size_t *out_size, struct operation *out_operation);
+void sim_driver_load(struct sim_cluster *sim, uint32_t brick);
+void sim_driver_end(struct sim_cluster *sim, uint32_t brick, const struct replica_effect *effect);
+/* sim_member.c */
+void sim_member_acknowledge(struct sim_cluster *sim, uint32_t brick,
+                            struct sim_connection *connection, int status, uint64_t index);
+void sim_member_open(struct sim_cluster *sim, uint32_t brick, struct sim_connection *connection,
+                     const struct sim_message *message);
+void sim_member_operation(struct sim_cluster *sim, uint32_t brick,
+                          struct sim_connection *connection, const struct sim_message *message);
+void sim_member_commit(struct sim_cluster *sim, uint32_t brick, struct sim_connection *connection,
+                       const struct sim_message *message);
 /* sim_serve.c */
 void sim_serve_request(struct sim_cluster *sim, uint32_t brick, struct sim_connection *connection,
                        const struct sim_message *message);
