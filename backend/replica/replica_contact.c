@@ -134,6 +134,13 @@ void replica_step_beat(struct replica *replica, const struct replica_event *even
         }
     }
     replica_effect_add(effects, answer);
+    /* The heartbeat with which the view began came before this member was in it, and got no promise:
+     * clients need not wait for the next one. */
+    if (heard && replica_leads(replica) && replica_requires(replica, event->member) &&
+        replica->members[event->member].promised_ns == 0 &&
+        event->beat->view == replica->view.number) {
+        replica_effect_add(effects, (struct replica_effect){.kind = EFFECT_BEAT});
+    }
 }
 
 void replica_step_beat_answered(struct replica *replica, const struct replica_event *event,
