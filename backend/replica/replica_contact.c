@@ -134,8 +134,8 @@ void replica_step_beat(struct replica *replica, const struct replica_event *even
         }
     }
     replica_effect_add(effects, answer);
-    /* The heartbeat with which the view began came before this member was in it, and got no promise:
-     * clients need not wait for the next one. */
+    /* The heartbeat with which the view began came before this member was in it, and got no
+     * promise: clients need not wait for the next one. */
     if (heard && replica_leads(replica) && replica_requires(replica, event->member) &&
         replica->members[event->member].promised_ns == 0 &&
         event->beat->view == replica->view.number) {
