@@ -236,6 +236,7 @@ static void list_name(struct name_cache *cache, const struct volume_request *req
     }
     slot->child = entry->gfid;
     slot->until_ns = granted_until(cache, request, sent_ns);
+    slot->epoch = request->epoch;
 }
 
 /* Whoever lists looks up next what he found. A kernel keeps that by itself. */

@@ -185,11 +185,19 @@ cluster_start()
     gateway_start
 }
 
+# True if nothing is started, or every brick is in sync.
+bricks_whole()
+{
+    no_daemon trivet-brick || trivet volume status gv0 | grep -q '^In sync: 3 of 3'
+}
+
 # The contents of each brick and of the mount must be those of a directory: paths, contents, link targets, by
 # sha256. Bricks are read as plain directories, without their own .trivet.
 same_on_bricks()
 {
     local brick
+    # One that was frozen or killed is brought up to date first.
+    wait_for 20 bricks_whole || fail "not all bricks are in sync: $(trivet volume status gv0)"
     "$BIN/tests/bench/measure" "$1" sums / >"$WORK/want.sums" || fail "cannot read $1"
     for brick in "${BRICKS[@]}"; do
         "$BIN/tests/bench/measure" -x .trivet "$brick" sums / >"$WORK/have.sums" ||

@@ -334,7 +334,7 @@ static void what_a_look_up_found_is_kept_if_it_is_not_late(void)
 /* The directory's attributes that came with a look-up in it; between: what happens meanwhile. */
 static bool look_up_keeps_directory(int status, uint32_t grant_ms, enum volume_op between)
 {
-    object_cache_init(&cache, true);
+    object_cache_init(&cache, &lease, true);
     struct volume_request request = begin(VOLUME_LOOKUP, &one);
     if (between != VOLUME_LOOKUP) {
         struct volume_request change = begin(between, &one);
@@ -363,7 +363,7 @@ static void a_look_up_keeps_its_directory_if_granted(void)
 /* An answer without the directory, since that was just changing, says nothing about it. */
 static void a_look_up_without_its_directory_leaves_what_is_kept(void)
 {
-    object_cache_init(&cache, true);
+    object_cache_init(&cache, &lease, true);
     struct volume_request request = begin(VOLUME_CREATE, &one);
     answer_parent(&request, 5, 2000);
     request = begin(VOLUME_LOOKUP, &one);
