@@ -155,17 +155,22 @@ static void attempt_wait(struct retry *retry, struct attempt *attempt)
     list_append(&retry->waiting, attempt);
 }
 
-/* A pause for everybody, twice as long as the last unless something was answered meanwhile. */
+/* A pause for everybody, a quarter of the time that nothing has been answered: so much longer than
+ * the set needs may a failover take the client, however long it is. */
 static void pause_sending(struct retry *retry)
 {
     uint64_t now = now_ns();
     if (retry->resend_at_ns > now) {
         return;
     }
-    retry->resend_at_ns = now + retry->pause_ms * NS_PER_MS;
+    if (retry->refused_ns == 0) {
+        retry->refused_ns = now;
+    }
+    uint64_t pause_ns = (now - retry->refused_ns) / 4;
+    pause_ns = pause_ns > RETRY_MS_MIN * NS_PER_MS ? pause_ns : RETRY_MS_MIN * NS_PER_MS;
+    pause_ns = pause_ns < RESEND_MS_MAX * NS_PER_MS ? pause_ns : RESEND_MS_MAX * NS_PER_MS;
+    retry->resend_at_ns = now + pause_ns;
     route_wake_at(retry->route, retry->resend_at_ns);
-    unsigned doubled = retry->pause_ms * 2;
-    retry->pause_ms = doubled < RESEND_MS_MAX ? doubled : RESEND_MS_MAX;
 }
 
 static bool may_send(const struct retry *retry, uint64_t now)
@@ -434,7 +439,7 @@ static struct outcome settle(struct retry *retry, struct attempt *attempt,
         retry->granted_ns = retry->heard_ns;
     }
     retry->answer_count++;
-    retry->pause_ms = RETRY_MS_MIN;
+    retry->refused_ns = 0;
     route_answered(retry->route);
     outcome.request = attempt->request;
     if (outcome.request) {
@@ -678,7 +683,7 @@ void retry_resume(struct retry *retry)
     {
         AUTO_LOCK(&retry->route->lock);
         retry->resend_at_ns = 0;
-        retry->pause_ms = RETRY_MS_MIN;
+        retry->refused_ns = 0;
         retry->must_probe = false;
         retry->heard_ns = retry->asked_ns = now_ns();
     }
@@ -746,7 +751,6 @@ void retry_init(struct retry *retry, struct route *route, struct object_cache *c
         .cache = cache,
         .names = names,
         .wait_timeout_ns = wait_timeout_ms * NS_PER_MS,
-        .pause_ms = RETRY_MS_MIN,
         .silent_since_ns = now_ns(),
     };
 }

@@ -45,12 +45,12 @@ struct retry {
     struct attempt_chunk *chunks;
     uint32_t attempt_count; /* ever made: VOLUME_REQUESTS_MAX is the bound */
     uint64_t resend_at_ns;  /* after a refusal nothing is sent before; 0: at once */
-    unsigned pause_ms;
-    bool must_probe;      /* and then only when a RENEW was answered */
-    uint64_t renewing_on; /* the connection (route->readied) that a RENEW is under way on */
-    uint64_t asked_ns;    /* when the latest call was sent that has an answer on this connection */
-    uint64_t heard_ns;    /* when the primary last answered, or nothing was waited for */
-    uint64_t granted_ns;  /* when it last granted something */
+    uint64_t refused_ns;    /* since when only refusals have come; 0: there was an answer */
+    bool must_probe;        /* and then only when a RENEW was answered */
+    uint64_t renewing_on;   /* the connection (route->readied) that a RENEW is under way on */
+    uint64_t asked_ns;   /* when the latest call was sent that has an answer on this connection */
+    uint64_t heard_ns;   /* when the primary last answered, or nothing was waited for */
+    uint64_t granted_ns; /* when it last granted something */
     uint64_t sequences[SESSION_SLOTS];
     uint16_t free_slots[SESSION_SLOTS];
     uint32_t free_count, slots_used; /* slots_used: the lowest number never taken */

@@ -221,7 +221,7 @@
  * knows of takes some ten milliseconds. */
 #define RETRY_MS_MIN 2
 #define RETRY_MS_MAX 1000
-/* The same for a brick that refuses because its set has not settled, which takes a moment. */
+/* Longest pause before a set that refuses is asked again: a quarter of the time that it has. */
 #define RESEND_MS_MAX 160
 /* How often a client looks at what has no timer of its own. */
 #define CLIENT_TICK_MS 20
