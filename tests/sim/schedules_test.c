@@ -10,6 +10,12 @@
 #include <stdlib.h>
 #include "tests/lib/sim_cluster.h"
 
+#ifdef __SANITIZE_THREAD__
+#define SCHEDULES_DEFAULT 100 /* there is one thread, and it is fifty times as slow */
+#else
+#define SCHEDULES_DEFAULT 1000
+#endif
+
 static uint64_t setting(const char *name, uint64_t otherwise)
 {
     const char *text = getenv(name);
@@ -45,7 +51,7 @@ static bool run(uint64_t seed, unsigned ms, bool tracing, struct sums *sums)
 
 int main(void)
 {
-    uint64_t first = setting("SEED", 1), schedules = setting("SCHEDULES", 1000);
+    uint64_t first = setting("SEED", 1), schedules = setting("SCHEDULES", SCHEDULES_DEFAULT);
     unsigned ms = (unsigned)setting("DURATION", 10000);
     uint64_t failures = 0, most = setting("FAILURES", 1);
     bool tracing = setting("TRACE", 0) != 0;
